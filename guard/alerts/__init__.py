@@ -1,0 +1,1 @@
+"""Verdicts to alerts: life cycle, message form, outbox, MQTT."""

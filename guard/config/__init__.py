@@ -1,0 +1,27 @@
+"""Settings: frozen, one section a stage, from TOML and environment."""
+
+from guard.config.settings import (
+    AlertSettings,
+    AnalysisSettings,
+    DecisionSettings,
+    FaceSettings,
+    IceSettings,
+    LogSettings,
+    MediaSettings,
+    MqttSettings,
+    Settings,
+    WebSettings,
+)
+
+__all__ = [
+    "AlertSettings",
+    "AnalysisSettings",
+    "DecisionSettings",
+    "FaceSettings",
+    "IceSettings",
+    "LogSettings",
+    "MediaSettings",
+    "MqttSettings",
+    "Settings",
+    "WebSettings",
+]

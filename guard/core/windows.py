@@ -1,0 +1,46 @@
+"""A timed ring of samples: what the last seconds held."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from guard.core.units import Seconds
+
+T = TypeVar("T")
+
+
+class TimedWindow(Generic[T]):
+    """Samples of the last ``span`` seconds, oldest first, at most ``capacity`` of them."""
+
+    def __init__(self, span: Seconds, capacity: int = 1024) -> None:
+        self.span = span
+        self._samples: deque[tuple[Seconds, T]] = deque(maxlen=capacity)
+
+    def add(self, at: Seconds, value: T) -> None:
+        """Append a sample and forget those older than the span."""
+        self._samples.append((at, value))
+        self.forget_before(at - self.span)
+
+    def forget_before(self, at: Seconds) -> None:
+        """Drop every sample older than ``at``."""
+        while self._samples and self._samples[0][0] < at:
+            self._samples.popleft()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._samples.clear()
+
+    def values(self) -> list[T]:
+        """The samples without their times, oldest first."""
+        return [value for _, value in self._samples]
+
+    @property
+    def duration(self) -> Seconds:
+        """Time between the oldest and the newest sample."""
+        return self._samples[-1][0] - self._samples[0][0] if self._samples else 0.0
+
+    def __iter__(self) -> Iterator[tuple[Seconds, T]]:
+        return iter(self._samples)
+
+    def __len__(self) -> int:
+        return len(self._samples)

@@ -1,0 +1,1 @@
+"""Scores to verdicts: fusion over time, hysteresis, coverage."""

@@ -1,0 +1,1 @@
+"""Cues: each detector looks at one face track and gives a Score, or nothing."""

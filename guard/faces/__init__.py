@@ -1,0 +1,1 @@
+"""Frames to tracked faces: landmarks, identity, quality, crops."""

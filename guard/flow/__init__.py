@@ -1,0 +1,1 @@
+"""Bounded hand-over between threads and tasks, supervised tasks, work off the loop."""

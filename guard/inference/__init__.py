@@ -1,0 +1,1 @@
+"""Model runtimes behind one protocol; imports nothing of guard but core."""

@@ -1,0 +1,1 @@
+"""Packets to frames: signalling, transport, forwarding, the tap, decoding, sources."""

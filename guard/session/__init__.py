@@ -1,0 +1,1 @@
+"""The only place that knows the order: rooms, participants, the pipeline."""

@@ -1,0 +1,1 @@
+"""Training variants of the attack species: the only ones that a recipe may use."""
