@@ -1,10 +1,9 @@
 """Every setting with its default, unit and meaning; one frozen section a stage."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -89,8 +88,8 @@ class FaceSettings(Section):
     min_sharpness: float = Field(
         18.0, ge=0.0, description="Blurrier faces are not judged (variance of the Laplacian at 96 px)."
     )
-    min_luma: float = Field(35.0, ge=0.0, le=255.0, description="Darker faces are not judged.")
-    max_luma: float = Field(235.0, ge=0.0, le=255.0, description="Brighter faces are not judged.")
+    min_luma: float = Field(40.0, ge=0.0, le=255.0, description="Darker faces are not judged.")
+    max_luma: float = Field(215.0, ge=0.0, le=255.0, description="Brighter faces are not judged.")
     max_yaw_deg: Positive = Field(45.0, description="Faces turned further are not judged.")
     max_pitch_deg: Positive = Field(35.0, description="Faces nodding further are not judged.")
 
@@ -115,6 +114,9 @@ class DecisionSettings(Section):
     clear_at: Probability = Field(
         0.5, description="An open alert clears when the probability stays below this."
     )
+    suspicious_at: Probability = Field(
+        0.6, description="From this probability on a participant is suspicious."
+    )
     raise_hold_s: Positive = Field(2.0, description="How long it must stay to raise.")
     clear_hold_s: Positive = Field(10.0, description="How long it must stay to clear.")
     half_life_s: Positive = Field(1.5, description="Evidence loses half its weight in this time.")
@@ -124,6 +126,13 @@ class DecisionSettings(Section):
         30.0,
         description="A participant who sends video but cannot be judged for so long raises guard.unjudged.",
     )
+
+    @model_validator(mode="after")
+    def _clears_below_raising(self) -> Self:
+        if self.clear_at >= self.raise_at:
+            msg = f"clear_at below raise_at, got {self.clear_at} and {self.raise_at}"
+            raise ValueError(msg)
+        return self
 
 
 class AlertSettings(Section):
@@ -147,7 +156,7 @@ class MqttSettings(Section):
     password: SecretStr | None = Field(None, description="Password at the broker; from environment or file.")
     node: str = Field("node-1", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name of this node in topics.")
     keepalive_s: Count = Field(15, description="MQTT keep-alive.")
-    allow_plain: bool = Field(False, description="Allow mqtt:// (no TLS) to a host that is not loopback.")  # noqa: FBT003
+    allow_plain: bool = Field(False, description="Allow mqtt:// (no TLS) to a host that is not loopback.")  # noqa: FBT003 -- Field's default
 
 
 class LogSettings(Section):
@@ -159,16 +168,8 @@ class LogSettings(Section):
     )
 
 
-class Settings(BaseSettings):
-    """The whole configuration: TOML file, then environment (``GUARD__MQTT__URL=...``)."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        env_prefix="GUARD__",
-        env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
-    )
+class Settings(Section):
+    """The whole configuration; ``guard.config.load`` reads it from a TOML file and the environment."""
 
     web: WebSettings = WebSettings()
     ice: IceSettings = IceSettings()

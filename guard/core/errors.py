@@ -10,7 +10,7 @@
   + MediaError         (also ValueError)   encoded media cannot be decoded or breaks the policy
   + ModelError         (also RuntimeError) a model file is missing, altered or cannot run
   + DeliveryError      (retryable)         the broker or the store did not take a message
-  + EnvironmentProblem (also OSError)      the machine lacks something; the text names the command that mends it
+  + EnvironmentProblem (also OSError)      the machine lacks something; the text names what mends it
 """
 
 from typing import ClassVar

@@ -149,7 +149,7 @@ class Quality:
     size_px: float
     """Longer side of the face box in pixels of the frame."""
     sharpness: float
-    """Variance of the Laplacian of the face's luma at 96 px, 8-bit units squared."""
+    """Variance of the Laplacian of the face's luma at 96 px in common light, 8-bit units squared."""
     luma: float
     """Mean luma of the face, 0..255."""
     yaw: float
@@ -165,7 +165,7 @@ class Quality:
 
 
 Cropper: TypeAlias = Callable[[float, int], Picture]
-"""Cuts the square about the face: (scale of the box's longer side, output size in px) -> RGB (size, size, 3)."""
+"""Cuts the square about the face: (scale of the box's longer side, output px) -> RGB (size, size, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,3 +247,30 @@ class Assessment:
     contributions: tuple[Contribution, ...] = ()
     face_id: FaceId | None = None
     """None for a participant in whom no face was seen."""
+
+
+@unique
+class TransitionKind(StrEnum):
+    """What happens to an alert."""
+
+    RAISE = "raise"
+    UPDATE = "update"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step in the life of one participant's suspicion of one family."""
+
+    family: Family
+    kind: TransitionKind
+    at: Seconds
+    probability: float
+    """Of the family, 0..1; for ``Family.GUARD`` the share that could not be judged."""
+    severity: int
+    """OCSF severity, 2 (one weight-free cue) .. 5."""
+    coverage: float
+    """Share of the last 5 s that could be judged, 0..1."""
+    contributions: tuple[Contribution, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    face_id: FaceId | None = None

@@ -1,7 +1,7 @@
 """A timed ring of samples: what the last seconds held."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 from guard.core.units import Seconds
@@ -44,3 +44,18 @@ class TimedWindow(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._samples)
+
+
+def held_maximum(samples: Sequence[tuple[Seconds, float]], span: Seconds) -> float | None:
+    """The highest value that was reached and not left for at least ``span`` seconds.
+
+    ``samples`` are (time, value), oldest first. None where the samples do not last for ``span``.
+    """
+    held: list[float] = []
+    start = 0
+    for end, (at, _) in enumerate(samples):
+        while start + 1 < end and at - samples[start + 1][0] >= span:
+            start += 1
+        if at - samples[start][0] >= span:
+            held.append(min(value for _, value in samples[start : end + 1]))
+    return max(held, default=None)

@@ -1,6 +1,6 @@
 """The Detector protocol."""
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from guard.core.types import Cue, FaceView, Score
 from guard.core.units import Seconds
@@ -9,7 +9,9 @@ from guard.core.units import Seconds
 class Detector(Protocol):
     """One judge for one face track. Never awaits, never reads a clock, never logs per frame."""
 
-    cue: ClassVar[Cue]
+    @property
+    def cue(self) -> Cue:
+        """What this detector looks at; a class or instance attribute will do."""
 
     def observe(self, face: FaceView, now: Seconds) -> Score | None:
         """Take one face picture; return a score when there is an opinion, else None."""

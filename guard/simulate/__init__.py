@@ -1,1 +1,1 @@
-"""Made callers for testing this guard: attack species and bona fide extension; planes in, planes out."""
+"""Made callers for testing this guard: bona fide extension and attack species; pictures in, pictures out."""

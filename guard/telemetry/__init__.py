@@ -1,1 +1,1 @@
-"""Structured logs, metrics, per-frame stage stamps."""
+"""Logs, metrics, and where a frame's milliseconds went."""

@@ -1,0 +1,236 @@
+"""The alert desk: what the rest of the guard hands its verdicts to."""
+
+import asyncio
+import secrets
+import threading
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from pydantic import BaseModel
+
+from guard.alerts.board import Board, Note
+from guard.alerts.lifecycle import AlertBook, AlertEvent, AlertKind, Participant, uuid7
+from guard.alerts.link import LinkStats, MqttLink
+from guard.alerts.message import EngineDigest, Issuer, encode, travelling_name
+from guard.alerts.outbox import Letter, Outbox
+from guard.alerts.topics import Topics
+from guard.config.settings import AlertSettings, MqttSettings
+from guard.core.errors import DeliveryError
+from guard.core.types import Assessment, State, Transition
+from guard.core.units import Seconds, WallClock
+
+logger = structlog.get_logger(__name__)
+
+SCORE_INTERVAL: Seconds = 1.0
+"""A participant's score series has at most this pace."""
+
+STATE_INTERVAL: Seconds = 5.0
+"""A retained state without a change is refreshed at this pace."""
+
+MOST_HELD = 1000
+"""Letters kept in memory while the disk takes none; policy drop-oldest."""
+
+
+class Birth(BaseModel):
+    """Payload of ``birth``: what node this is, and by what it judges."""
+
+    node: str
+    version: str
+    started_at: datetime
+    raise_at: float
+    engines: tuple[EngineDigest, ...]
+
+
+class StatePayload(BaseModel):
+    """Payload of a participant's ``state`` and ``score``."""
+
+    at: datetime
+    session_id: str
+    participant_id: str
+    display_name: str
+    state: State
+    liveness: float
+    deepfake: float
+    coverage: float
+    reasons: tuple[str, ...]
+    alerts: tuple[str, ...]
+    """Ids of the open alerts."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeskStats:
+    """How alerting is doing."""
+
+    link: LinkStats
+    held: int
+    """Letters that the disk did not take yet."""
+    lost: int
+    """Letters dropped from memory because the disk took none for too long."""
+
+
+@dataclass(slots=True)
+class _Told:
+    state: tuple[State, tuple[str, ...], tuple[str, ...]]
+    state_at: Seconds
+    score_at: Seconds
+
+
+class AlertDesk:
+    """Thread-safe; calls may wait for the disk, so make them off the event loop (the analysis threads do).
+
+    Submit a participant's transitions before the assessment that came with them, and say that they left
+    after their analysis has ended. An event is on disk before anybody sees it. When the disk does not take
+    it, it is held in memory and tried again with the next one and by ``flush``; ``stats`` shows it.
+    """
+
+    def __init__(
+        self,
+        *,
+        book: AlertBook,
+        outbox: Outbox,
+        board: Board,
+        link: MqttLink,
+        issuer: Issuer,
+        wall: WallClock,
+    ) -> None:
+        self.link = link
+        self._book = book
+        self._outbox = outbox
+        self._board = board
+        self._issuer = issuer
+        self._topics = Topics(issuer.node)
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._held: deque[Letter] = deque()
+        self._lost = 0
+        self._told: dict[tuple[str, str], _Told] = {}
+
+    def submit(self, participant: Participant, transition: Transition) -> tuple[AlertEvent, ...]:
+        """Take one transition; return the events that it made, on disk unless ``stats().held``."""
+        with self._lock:
+            events = self._book.handle(participant, transition, transition.at, self._wall())
+            self._store(events)
+        return events
+
+    def participant_left(self, participant: Participant, now: Seconds) -> tuple[AlertEvent, ...]:
+        """Close what is open of this participant and empty their retained state."""
+        with self._lock:
+            self._told.pop((participant.session_id, participant.participant_id), None)
+            events = self._book.participant_left(participant, now, self._wall())
+            self._store(events)
+        topic = self._topics.state(participant.session_id, participant.participant_id)
+        self._board.post(Note(topic, b""))
+        self.link.wake()
+        return events
+
+    def set_state(self, participant: Participant, assessment: Assessment) -> None:
+        """Tell the newest assessment, as often as it comes: what is sent is thinned out here."""
+        with self._lock:
+            notes = self._notes(participant, assessment)
+        for note in notes:
+            self._board.post(note)
+        if notes:
+            self.link.wake()
+
+    def set_health(self, payload: bytes) -> None:
+        """Tell the node's figures, JSON; call it about every ten seconds."""
+        self._board.post(Note(self._topics.health, payload, qos=0))
+        self.link.wake()
+
+    def flush(self) -> None:
+        """Try again to write what the disk did not take; waits for the disk."""
+        with self._lock:
+            self._store(())
+
+    async def close(self, deadline: Seconds = 5.0) -> bool:
+        """End the link as ``MqttLink.close`` does, then close the outbox. The caller owns the link's task."""
+        drained = await self.link.close(deadline)
+        await asyncio.to_thread(self._outbox.close)
+        return drained
+
+    def stats(self) -> DeskStats:
+        """Figures for health and metrics, from any thread."""
+        return DeskStats(self.link.stats(), len(self._held), self._lost)
+
+    def _store(self, events: tuple[AlertEvent, ...]) -> None:
+        self._held.extend(self._letter(event) for event in events)
+        if not self._held:
+            return
+        try:
+            self._outbox.add(self._held)
+        except DeliveryError:
+            self._drop_oldest()
+            logger.exception("alerts are held in memory", held=len(self._held), lost=self._lost)
+            return
+        letters = len(self._held)
+        self._held.clear()
+        self.link.wake(letters)
+
+    def _drop_oldest(self) -> None:
+        while len(self._held) > MOST_HELD:
+            self._held.popleft()
+            self._lost += 1
+
+    def _letter(self, event: AlertEvent) -> Letter:
+        closes = event.kind is AlertKind.CLEARED
+        return Letter(event.message_id, event.alert_id, closes, encode(event, self._issuer), event.at)
+
+    def _notes(self, participant: Participant, assessment: Assessment) -> list[Note]:
+        who = (participant.session_id, participant.participant_id)
+        alerts = self._book.open_alerts(participant)
+        state = (assessment.state, assessment.reasons, alerts)
+        told = self._told.setdefault(who, _Told(state, float("-inf"), float("-inf")))
+        payload = _payload(participant, assessment, alerts, self._wall())
+        notes = []
+        if state != told.state or assessment.at - told.state_at >= STATE_INTERVAL:
+            told.state, told.state_at = state, assessment.at
+            notes.append(Note(self._topics.state(*who), payload))
+        if assessment.at - told.score_at >= SCORE_INTERVAL:
+            told.score_at = assessment.at
+            notes.append(Note(self._topics.score(*who), payload, qos=0, retain=False))
+        return notes
+
+
+def _payload(
+    participant: Participant, assessment: Assessment, alerts: tuple[str, ...], wall: datetime
+) -> bytes:
+    payload = StatePayload(
+        at=wall,
+        session_id=participant.session_id,
+        participant_id=participant.participant_id,
+        display_name=travelling_name(participant.display_name),
+        state=assessment.state,
+        liveness=round(assessment.liveness, 3),
+        deepfake=round(assessment.deepfake, 3),
+        coverage=round(assessment.coverage, 3),
+        reasons=assessment.reasons,
+        alerts=alerts,
+    )
+    return payload.model_dump_json().encode()
+
+
+def open_desk(alerts: AlertSettings, mqtt: MqttSettings, issuer: Issuer, wall: WallClock) -> AlertDesk:
+    """A desk with its outbox and link; run ``desk.link.run()`` in a task. Opens a file: blocks.
+
+    Raises ConfigError when the outbox cannot be opened or the broker's address may not be used.
+    """
+    outbox, board = Outbox(alerts.outbox_path), Board()
+    birth = Birth(
+        node=issuer.node,
+        version=issuer.version,
+        started_at=wall(),
+        raise_at=issuer.threshold,
+        engines=issuer.engines,
+    )
+    link = MqttLink(
+        mqtt,
+        outbox,
+        board,
+        birth.model_dump_json().encode(),
+        retain_for=timedelta(hours=alerts.retain_hours),
+        wall=wall,
+    )
+    book = AlertBook(alerts, lambda at: str(uuid7(at, secrets.randbits(74))))
+    return AlertDesk(book=book, outbox=outbox, board=board, link=link, issuer=issuer, wall=wall)

@@ -1,0 +1,239 @@
+"""Connections to a broker, and a way to watch one; the one door to aiomqtt."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from guard.alerts.address import BrokerAddress
+from guard.alerts.board import Note
+from guard.config.settings import MqttSettings
+from guard.core.errors import DeliveryError
+from guard.core.units import Seconds
+
+Jitter: TypeAlias = Callable[[], float]
+"""A random number 0..1; handed in, so that tests own it."""
+
+ANSWER_TIMEOUT: Seconds = 5.0
+"""A broker that does not answer within this time counts as gone."""
+
+FIRST_DELAY: Seconds = 0.2
+LONGEST_DELAY: Seconds = 10.0
+"""Wait before connecting again: doubled each time, times a random number, so that nodes spread out."""
+
+STEADY_AFTER: Seconds = 10.0
+"""A connection that held for so long starts the back-off anew."""
+
+SESSION_EXPIRY_S = 86400
+"""How long the broker remembers our session; whether it does tells us if it may have lost letters."""
+
+MOST_INCOMING = 10_000
+"""Messages waiting in a watcher; policy drop-newest, logged by aiomqtt."""
+
+UNSUPPORTED_VERSION = {1, 132}
+"""CONNACK of MQTT 3.1.1 and of MQTT 5 for a protocol version that the broker does not speak."""
+
+
+class Connection(aiomqtt.Client):
+    """One connection; made anew for each attempt, since aiomqtt's clients do not outlive theirs."""
+
+    session_present = False
+    """Whether the broker remembers what it was told under our identifier."""
+    _refusal: ReasonCode | None = None
+
+    async def deliver(self, note: Note) -> None:
+        """Publish and wait for the acknowledgement, one note at a time; raise DeliveryError."""
+        self._refusal = None
+        try:
+            await self.publish(note.topic, note.payload, note.qos, note.retain)
+        except aiomqtt.MqttError as error:
+            raise _lost(error) from error
+        if self._refusal is not None:
+            msg = f"broker: refused a message at {note.topic} ({self._refusal}); grant this node its topics"
+            raise DeliveryError(msg)
+
+    async def until_lost(self) -> None:
+        """Return never; raise DeliveryError when the connection breaks."""
+        try:
+            async for _ in self.messages:
+                pass
+        except aiomqtt.MqttError as error:
+            raise _lost(error) from error
+
+    def abandon(self) -> None:
+        """Close the socket of an attempt that failed: aiomqtt forgets it open."""
+        self._client.disconnect()
+
+    # aiomqtt's own callbacks, for the two things that it keeps to itself
+
+    def _on_connect(
+        self,
+        client: Any,
+        userdata: Any,
+        flags: Any,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.session_present = bool(flags.session_present)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        # MQTT 5 acknowledges also what an access list forbids, with a reason
+        if reason_code.is_failure:
+            self._refusal = reason_code
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+class Dialer:
+    """Connects to one broker, MQTT 5 first. Raises ConfigError when ``mqtt.url`` may not be used."""
+
+    def __init__(self, settings: MqttSettings, identifier: str | None, will: Note | None = None) -> None:
+        self._settings = settings
+        self._address = BrokerAddress.of(settings)
+        self._identifier = identifier
+        self._will = will
+        self._protocol = aiomqtt.ProtocolVersion.V5
+
+    @property
+    def protocol(self) -> str:
+        """``V5`` or ``V311``."""
+        return self._protocol.name
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """A connection for as long as the block lasts; raise DeliveryError when there is none."""
+        try:
+            connection = await self._enter()
+        except aiomqtt.MqttError as error:
+            raise _lost(error) from error
+        try:
+            yield connection
+        finally:
+            with suppress(aiomqtt.MqttError):
+                await connection.__aexit__(None, None, None)
+
+    async def _enter(self) -> Connection:
+        try:
+            return await self._attempt()
+        except aiomqtt.MqttError as error:
+            if not self._falls_back(error):
+                raise
+            return await self._attempt()
+
+    async def _attempt(self) -> Connection:
+        connection = self._client()
+        entering = asyncio.ensure_future(connection.__aenter__())
+        try:
+            await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            await asyncio.wait({entering})  # it connects in a thread, which cannot be stopped
+            entering.exception()
+            connection.abandon()
+            raise
+        except aiomqtt.MqttError:
+            connection.abandon()
+            raise
+        return connection
+
+    def _client(self) -> Connection:
+        version5 = self._protocol is aiomqtt.ProtocolVersion.V5
+        password, will = self._settings.password, self._will
+        return Connection(
+            self._address.host,
+            self._address.port,
+            username=self._settings.username,
+            password=password.get_secret_value() if password else None,
+            identifier=self._identifier,
+            protocol=self._protocol,
+            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
+            # with an identifier the broker is asked to keep our session
+            clean_session=None if version5 else self._identifier is None,
+            clean_start=self._identifier is None if version5 else MQTT_CLEAN_START_FIRST_ONLY,
+            properties=_remembered() if version5 and self._identifier else None,
+            timeout=ANSWER_TIMEOUT,
+            keepalive=self._settings.keepalive_s,
+            max_queued_incoming_messages=MOST_INCOMING,
+            # verifies against the system's authorities, which are loaded off the loop
+            tls_params=aiomqtt.TLSParameters() if self._address.tls else None,
+        )
+
+    def _falls_back(self, error: aiomqtt.MqttError) -> bool:
+        code = error.rc if isinstance(error, aiomqtt.MqttCodeError) else None
+        number = code.value if isinstance(code, ReasonCode) else code
+        if self._protocol is aiomqtt.ProtocolVersion.V311 or number not in UNSUPPORTED_VERSION:
+            return False
+        self._protocol = aiomqtt.ProtocolVersion.V311
+        return True
+
+
+class BackOff:
+    """How long to wait before the next attempt (full jitter)."""
+
+    def __init__(self, jitter: Jitter) -> None:
+        self._jitter = jitter
+        self._attempts = 0
+
+    def delay(self, held: Seconds) -> Seconds:
+        """The wait after a connection that held for so long."""
+        if held >= STEADY_AFTER:
+            self._attempts = 0
+        longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._attempts, 16))
+        self._attempts += 1
+        return longest * self._jitter()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerMessage:
+    """What a subscriber receives."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    """Whether it stood at the topic before we subscribed."""
+
+
+async def watch(
+    settings: MqttSettings,
+    filters: Sequence[str],
+    *,
+    identifier: str | None = None,
+    on_ready: Callable[[], None] = lambda: None,
+    jitter: Jitter = random.random,
+) -> AsyncGenerator[BrokerMessage]:
+    """Yield the messages of these topic filters for ever, connecting again as needed.
+
+    Messages may come twice: remove duplicates by ``AlertMessage.message_id``. With an ``identifier`` the
+    broker keeps messages while we are away. ``on_ready`` is called after each subscribing. Close it with
+    ``contextlib.aclosing``.
+    """
+    dialer, back_off = Dialer(settings, identifier), BackOff(jitter)
+    now = asyncio.get_running_loop().time
+    while True:
+        held_since = now()
+        with suppress(DeliveryError, aiomqtt.MqttError):
+            async with dialer.connect() as connection:
+                await connection.subscribe([(one, 1) for one in filters])
+                on_ready()
+                async for message in connection.messages:
+                    yield BrokerMessage(message.topic.value, message.payload, message.retain)
+        await asyncio.sleep(back_off.delay(now() - held_since))
+
+
+def _remembered() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # of paho
+    properties.SessionExpiryInterval = SESSION_EXPIRY_S
+    return properties
+
+
+def _lost(error: aiomqtt.MqttError) -> DeliveryError:
+    return DeliveryError(f"broker: {error}; alerts wait in the outbox until it answers")

@@ -1,0 +1,63 @@
+"""``guard engines``: what models there are, and whether they compute what they should."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from guard.core.errors import ModelError
+from guard.inference.locate import find_engine
+from guard.inference.open import list_engines, open_engine
+from guard.inference.parity import check_parity
+
+engines = typer.Typer(help="The models that judge faces.", no_args_is_help=True)
+
+Folder = Annotated[
+    Path | None, typer.Option("--dir", help="Folder of engines; without it those of the package.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON an engine on stdout.")]
+
+
+@engines.command("list")
+def list_all(*, folder: Folder = None, as_json: AsJson = False) -> None:
+    """Show the engines and the terms of their weights.
+
+    Example: guard engines list
+    """
+    found = [manifest.engine for manifest in list_engines(folder)]
+    if as_json:
+        for one in found:
+            sys.stdout.write(one.model_dump_json() + "\n")
+        return
+    table = Table("engine", "version", "task", "commercial use", "data")
+    for one in found:
+        table.add_row(one.name, one.version, one.task, "yes" if one.commercial_use else "no", one.data_terms)
+    Console().print(table)
+
+
+@engines.command()
+def check(*, folder: Folder = None, as_json: AsJson = False) -> None:
+    """Run every engine on its golden inputs; exit status 1 where one is altered or computes something else.
+
+    Example: guard engines check
+    """
+    failed = False
+    for manifest in list_engines(folder):
+        name = manifest.engine.name
+        try:
+            loaded = open_engine(name, folder)
+            difference = check_parity(loaded.engine, manifest, find_engine(name, folder) / "golden.npz")
+            row = {"engine": name, "ok": True, "max_difference": difference}
+        except ModelError as error:
+            failed = True
+            row = {"engine": name, "ok": False, "error": str(error)}
+        if as_json:
+            sys.stdout.write(json.dumps(row, separators=(",", ":")) + "\n")
+        else:
+            verdict = f"within {row['max_difference']:.1e}" if row["ok"] else row["error"]
+            Console().print(f"{name}: {verdict}", highlight=False)
+    raise typer.Exit(1 if failed else 0)

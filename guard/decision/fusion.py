@@ -1,0 +1,119 @@
+"""Evidence of one face track as log-odds per family: capped per cue, smoothed, decayed in time."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from guard.core.types import FAMILY_OF, LEARNED, Contribution, Cue, Family, Score
+from guard.core.units import Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CueRule:
+    """How far one cue may move its family, in log-odds."""
+
+    gain: float
+    """Multiplies logit(value) x weight."""
+    cap: float
+    """Most that the cue may say for an attack."""
+    floor: float
+    """Most that it may say against one, as a negative number."""
+    smoothing_s: Seconds
+    """Half-life of the average over single-frame opinions; 0 takes each score as it comes."""
+
+
+PRIOR = -2.2
+"""Log-odds without evidence, P = 0.1: attacks are rare, so silence must stay far from every threshold."""
+
+LEARNED_RULE = CueRule(gain=1.6, cap=6.0, floor=-1.5, smoothing_s=0.5)
+"""A learned score is calibrated on single frames while an average of several is worth more: gain above 1. The
+smoothing lets one frame at 8 fps move 16 % of the way, and half a second half of it. The floor is small: a
+net that has not seen a generator calls its pictures bona fide with full conviction, and a swap that is
+switched on mid-call must not first pay off a debt."""
+
+WEIGHT_FREE_RULE = CueRule(gain=1.0, cap=4.0, floor=-1.0, smoothing_s=0.0)
+"""These look at seconds already. The cap lets one fully certain cue just reach 0.85 by itself; in practice
+two must agree. The floor is small, since a replay blinks and moves as the person in it did."""
+
+CERTAIN = 0.002
+"""Values closer to 0 or 1 are taken as this far from it: no cue knows better, and logit() stays finite."""
+
+FRESH: Seconds = 0.5
+"""Evidence decays after this time only, so that a steady flow of scores (2 fps and more) keeps its full say;
+a score that comes later counts as one that came after this time, for a pause is no evidence."""
+
+FIRST_STEP: Seconds = 0.125
+"""The first score of a cue counts as one step at 8 fps, so that one frame never decides."""
+
+
+def logit(probability: float) -> float:
+    """Log-odds of a probability, finite at 0 and 1."""
+    inside = min(max(probability, CERTAIN), 1.0 - CERTAIN)
+    return math.log(inside / (1.0 - inside))
+
+
+def probability_of(log_odds: float) -> float:
+    """The probability of log-odds."""
+    return 1.0 / (1.0 + math.exp(-log_odds))
+
+
+def rule_of(cue: Cue) -> CueRule:
+    """The rule that a cue follows."""
+    return LEARNED_RULE if cue in LEARNED else WEIGHT_FREE_RULE
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    score: Score
+    log_odds: float
+    at: Seconds
+
+
+class Fusion:
+    """What the cues say of one face track. Scores of weight 0 are abstentions: they change nothing."""
+
+    def __init__(self, half_life_s: Seconds) -> None:
+        self._half_life = half_life_s
+        self._newest: dict[Cue, _Evidence] = {}
+
+    def add(self, score: Score, now: Seconds) -> None:
+        """Take a score."""
+        if score.weight == 0.0:
+            return
+        rule = rule_of(score.cue)
+        target = min(max(rule.gain * logit(score.value) * score.weight, rule.floor), rule.cap)
+        before = self._newest.get(score.cue)
+        step = min(now - before.at, FRESH) if before else FIRST_STEP
+        start = self._decayed(before, now) if before else 0.0
+        share = 1.0 - 0.5 ** (step / rule.smoothing_s) if rule.smoothing_s else 1.0
+        self._newest[score.cue] = _Evidence(score, start + share * (target - start), now)
+
+    def probability(self, family: Family, now: Seconds) -> float:
+        """P(attack of this family), 0..1; 0.1 without evidence."""
+        spoken = (self._decayed(seen, now) for seen in self._of(family))
+        return probability_of(PRIOR + sum(spoken))
+
+    def contributions(self, family: Family, now: Seconds) -> tuple[Contribution, ...]:
+        """What each cue of the family adds at this moment, strongest for an attack first."""
+        parts = (
+            Contribution(
+                seen.score.cue,
+                seen.score.value,
+                seen.score.weight,
+                self._decayed(seen, now),
+                seen.score.reason,
+            )
+            for seen in self._of(family)
+        )
+        return tuple(sorted(parts, key=lambda part: -part.log_odds))
+
+    def spoken_within(self, family: Family, span: Seconds, now: Seconds) -> bool:
+        """Whether a cue of the family gave an opinion in the last ``span`` seconds."""
+        return any(now - seen.at <= span for seen in self._of(family))
+
+    def _of(self, family: Family) -> Iterator[_Evidence]:
+        return (seen for cue, seen in self._newest.items() if FAMILY_OF[cue] is family)
+
+    def _decayed(self, seen: _Evidence, now: Seconds) -> float:
+        stale = max(now - seen.at - FRESH, 0.0)
+        return float(seen.log_odds * 0.5 ** (stale / self._half_life))

@@ -1,0 +1,65 @@
+"""Opens engines by name: folder, manifest and backend in one step."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from guard.core.errors import ModelError
+from guard.inference.engine import Engine
+from guard.inference.locate import engine_folders, find_engine
+from guard.inference.manifest import Manifest, read_manifest
+from guard.inference.onnxruntime import OnnxRuntimeEngine
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEngine:
+    """An active engine and its manifest; may be shared by all calls of the process."""
+
+    manifest: Manifest
+    engine: Engine
+
+
+def list_engines(engines_dir: Path | None = None) -> tuple[Manifest, ...]:
+    """The manifests of all engines found, without loading a model."""
+    return tuple(read_manifest(folder) for folder in engine_folders(engines_dir))
+
+
+def open_engine(name: str, engines_dir: Path | None = None) -> LoadedEngine:
+    """Load and warm up the engine called ``name``; blocks for tens of milliseconds.
+
+    Raises:
+        ModelError: no such engine, its model file is missing or altered, or it does not fit its manifest.
+        ConfigError: its manifest is faulty.
+    """
+    folder = find_engine(name, engines_dir)
+    manifest = read_manifest(folder)
+    engine = OnnxRuntimeEngine(folder / manifest.engine.model, manifest.engine.sha256)
+    engine.activate()
+    _require_fit(manifest, engine)
+    return LoadedEngine(manifest, engine)
+
+
+def _require_fit(manifest: Manifest, engine: Engine) -> None:
+    """Raise ModelError unless the graph has the input and the output that the manifest states."""
+    side = manifest.input.size
+    expected = {manifest.input.name: (None, 3, side, side)}
+    found = dict(engine.inputs())
+    if found != expected:
+        msg = (
+            f"engine {manifest.engine.name!r}: expected inputs {expected} as its manifest states, "
+            f"got {found}; export it with a free batch axis, or mend [input] in engine.toml"
+        )
+        raise ModelError(msg)
+    shapes = {
+        name: array.shape
+        for name, array in engine.infer(
+            {manifest.input.name: np.zeros((2, 3, side, side), np.float32)}
+        ).items()
+    }
+    if shapes.get(manifest.output.name) not in {(2,), (2, 1)}:
+        msg = (
+            f"engine {manifest.engine.name!r}: expected {manifest.output.name!r}, one logit a picture, "
+            f"got {shapes} for two; mend [output] in engine.toml, or export the model again"
+        )
+        raise ModelError(msg)

@@ -1,0 +1,100 @@
+"""One call with a peer, watched until it ends for one reason."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from guard.config import IceSettings
+from guard.core.errors import SignallingError
+from guard.core.units import Clock, Seconds
+from guard.media.signalling import Offer, read_fragment
+from guard.media.transport import Peer
+
+WATCH_INTERVAL: Seconds = 0.5
+
+STATE_REASONS = {"failed": "ice_failed", "closed": "left"}
+"""Why a call ended, by the state of its peer connection."""
+
+
+class Call:
+    """A peer with its time-outs; ``finish`` hears the one reason after the peer has closed.
+
+    ``overdue`` may name a reason why a connected call should end by itself, given the time.
+    """
+
+    def __init__(
+        self,
+        ice: IceSettings,
+        clock: Clock,
+        finish: Callable[[str], Awaitable[None]],
+        overdue: Callable[[Seconds], str | None] = lambda _: None,
+    ) -> None:
+        self.peer = Peer(ice, clock, self._state_changed)
+        self._clock = clock
+        self._finish = finish
+        self._overdue = overdue
+        self._connect_by = clock() + ice.connect_timeout_s
+        self._connected = False
+        self._ending: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._ice_ufrag = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end has begun."""
+        return self._ending is not None
+
+    async def answer(self, offer: Offer) -> str:
+        """Answer an offer and begin to watch; failing, close the peer and do not call ``finish``."""
+        self._ice_ufrag = offer.ice_ufrag
+        try:
+            answer = await self.peer.answer(offer)
+            self._watching = asyncio.create_task(self._watch())
+        finally:
+            if self._watching is None:
+                await self.peer.close()
+        return answer
+
+    async def add_candidates(self, text: str | bytes) -> None:
+        """Take trickled candidates (RFC 8840); raise SignallingError for other ICE credentials."""
+        fragment = read_fragment(text)
+        if fragment.ice_ufrag not in {None, self._ice_ufrag}:
+            msg = (
+                "trickle: expected the offer's ice-ufrag, got another; ICE restart is not offered, post anew"
+            )
+            raise SignallingError(msg)
+        await self.peer.add_candidates(fragment)
+
+    def end(self, reason: str) -> asyncio.Task[None]:
+        """Begin to end, for the first reason given; the task is done when everything has ended."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(reason))
+        return self._ending
+
+    async def close(self, reason: str) -> None:
+        """End and wait until everything has ended; calling it twice is harmless."""
+        await asyncio.shield(self.end(reason))
+
+    def due_reason(self, now: Seconds) -> str | None:
+        """Why the call should end by itself now, if it should."""
+        if not self._connected:
+            return "connect_timeout" if now >= self._connect_by else None
+        return self._overdue(now)
+
+    def _state_changed(self, state: str) -> None:
+        self._connected = self._connected or state == "connected"
+        if state in STATE_REASONS and self._watching is not None:
+            self.end(STATE_REASONS[state])
+
+    async def _watch(self) -> None:
+        reason = None
+        while reason is None:
+            await asyncio.sleep(WATCH_INTERVAL)
+            reason = self.due_reason(self._clock())
+        self.end(reason)
+
+    async def _end(self, reason: str) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        await self.peer.close()
+        await self._finish(reason)

@@ -1,0 +1,324 @@
+"""What a caller is: a WHIP publisher that sends a clip in real time, a WHEP subscriber that receives."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+import httpx
+
+from guard.config import IceSettings
+from guard.core.errors import SignallingError
+from guard.core.types import VideoFrame
+from guard.core.units import Clock, Seconds
+from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
+from guard.media.decode import VideoDecoder
+from guard.media.encode import VideoEncoder, opus_unit
+from guard.media.forwarder import UnitQueue
+from guard.media.keyframes import KeyframeRequests
+from guard.media.signalling import OPUS, Format
+from guard.media.transport import Peer
+from guard.media.whip import Resource
+
+if TYPE_CHECKING:
+    from guard.media.inbound import InboundTrack
+
+BACKLOG_UNITS = 60
+KEYFRAME_INTERVAL: Seconds = 0.5
+OPUS_SILENCE = b"\xf8\xff\xfe"
+"""20 ms of silence as an Opus packet (CELT, mono)."""
+
+OPUS_SAMPLES = 960
+MAX_BEHIND: Seconds = 0.5
+
+FORMATS = {Codec.VP8: Format(Codec.VP8), Codec.H264: Format(Codec.H264, "42e01f")}
+VIDEO_FORMATS = (*FORMATS.values(), Format(Codec.H264, "42001f"))
+
+
+class FrameSource:
+    """Encodes frames in a thread of its own, in real time by their ``pts``; answers PLI with a keyframe.
+
+    A source that falls behind by half a second drops frames and counts them in ``dropped``.
+    """
+
+    def __init__(self, frames: Iterable[VideoFrame], encoder: VideoEncoder, clock: Clock) -> None:
+        self.codec = encoder.codec
+        self.dropped = 0
+        self.ended = asyncio.Event()
+        self._frames = frames
+        self._encoder = encoder
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, deliver: Callable[[AccessUnit], None]) -> None:
+        """Begin; ``deliver`` is called on the event loop."""
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(
+            target=self._run, args=(loop, deliver), name="frame-source", daemon=True
+        )
+        self._thread.start()
+
+    def request_keyframe(self) -> None:
+        """Make the next picture a keyframe."""
+        self._encoder.force_keyframe()
+
+    async def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stopping.set()
+        if self._thread is not None:
+            await self.ended.wait()
+            while self._thread.is_alive():  # noqa: ASYNC110 -- its last instructions; join would block the loop
+                await asyncio.sleep(0)
+
+    def _run(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[AccessUnit], None]) -> None:
+        try:
+            self._send_all(loop, deliver)
+        finally:
+            loop.call_soon_threadsafe(self.ended.set)
+
+    def _send_all(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[AccessUnit], None]) -> None:
+        began = self._clock()
+        for frame in self._frames:
+            wait = began + frame.pts - self._clock()
+            if wait < -MAX_BEHIND:
+                self.dropped += 1
+                continue
+            if self._stopping.wait(max(wait, 0.0)):
+                return
+            for unit in self._encoder.encode(frame):
+                loop.call_soon_threadsafe(deliver, unit)
+
+
+class WhipPublisher:
+    """Publishes one track of video, and a silent audio track on request.
+
+    ``start`` raises a GuardError with the endpoint's words where it refuses; ``stop`` leaves nothing behind.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        source: FrameSource,
+        *,
+        clock: Clock,
+        ice: IceSettings | None = None,
+        silence: bool = False,
+        http: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.ended = source.ended
+        """Set when the source has no more frames."""
+        self._source = source
+        self._silence = silence
+        self._clock = clock
+        self._video = UnitQueue(BACKLOG_UNITS, clock)
+        self._audio = UnitQueue(BACKLOG_UNITS, clock)
+        self._connection = ClientPeer(url, token, ice or IceSettings(), clock, http)
+
+    @property
+    def sent(self) -> int:
+        """Access units sent."""
+        return self._video.sent
+
+    @property
+    def watch_url(self) -> str | None:
+        """Where this publisher can be watched by WHEP, if the endpoint said so."""
+        return self._connection.related
+
+    async def start(self) -> None:
+        """Join, and begin to send once connected."""
+        peer = self._connection.peer
+        peer.send(FORMATS[self._source.codec], self._video, self._source.request_keyframe)
+        if self._silence:
+            peer.send(OPUS, self._audio, lambda: None)
+        await self._connection.connect()
+        self._source.start(self._video.put)
+        if self._silence:
+            peer.spawn(self._send_silence())
+
+    async def stop(self) -> None:
+        """Leave; calling it twice is harmless."""
+        await self._source.stop()
+        self._video.close()
+        self._audio.close()
+        await self._connection.close()
+
+    async def _send_silence(self) -> None:
+        step = OPUS_SAMPLES / Codec.OPUS.clock_rate
+        began = self._clock()
+        for number in count():
+            self._audio.put(opus_unit(OPUS_SILENCE, number * OPUS_SAMPLES, self._clock()))
+            await asyncio.sleep(max(0.0, began + (number + 1) * step - self._clock()))
+            if self._connection.ended.is_set():
+                return
+
+
+class ClientPeer:
+    """A peer that offers, joined to a WHIP or WHEP endpoint."""
+
+    def __init__(
+        self, url: str, token: str, ice: IceSettings, clock: Clock, http: httpx.AsyncBaseTransport | None
+    ) -> None:
+        self.peer = Peer(ice, clock, self._state_changed, offers=True)
+        self.ended = asyncio.Event()
+        """Set when the connection has failed or closed."""
+        self._settled = asyncio.Event()
+        self._connected = False
+        self._url = url
+        self._timeout = ice.connect_timeout_s
+        self._resource = Resource(url, token, http)
+
+    @property
+    def related(self) -> str | None:
+        """The address that the endpoint named as related."""
+        return self._resource.related
+
+    async def connect(self) -> None:
+        """Offer, wait until media can flow; where that fails everything is closed and a GuardError raised."""
+        try:
+            await self.peer.accept(await self._resource.post(await self.peer.offer()))
+            async with asyncio.timeout(self._timeout):
+                await self._settled.wait()
+        except TimeoutError:
+            pass
+        finally:
+            if not self._connected:
+                await self.close()
+        if not self._connected:
+            msg = (
+                f"{self._url}: expected media to connect within {self._timeout:g} s, got no ICE connection; "
+                f"check that UDP passes and that ice.host_addresses are reachable"
+            )
+            raise SignallingError(msg)
+
+    async def close(self) -> None:
+        """DELETE the session and close the peer; calling it twice is harmless."""
+        await self._resource.delete()
+        await self.peer.close()
+
+    def _state_changed(self, state: str) -> None:
+        self._connected = self._connected or state == "connected"
+        if state in {"connected", "failed", "closed"}:
+            self._settled.set()
+        if state in {"failed", "closed"}:
+            self.ended.set()
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberStats:
+    """What a subscriber received."""
+
+    units: int
+    """Whole pictures."""
+    keyframes: int
+    bytes: int
+    audio_units: int
+    decoded: int
+    lost_packets: int
+    first_unit_s: Seconds | None
+    """From start() to the first whole picture."""
+    fps: float
+    """Pictures a second from the first to the last."""
+
+
+class WhepSubscriber:
+    """Receives what one publisher sends: counts it, hands it on, decodes it where ``on_frame`` is given.
+
+    ``on_unit`` is called on the event loop with video and audio units, ``on_frame`` in the decoder's thread.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        clock: Clock,
+        ice: IceSettings | None = None,
+        audio: bool = False,
+        on_unit: Callable[[AccessUnit], None] = lambda _: None,
+        on_frame: Callable[[VideoFrame], None] | None = None,
+        http: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._clock = clock
+        self._audio = audio
+        self._on_unit = on_unit
+        self._decoder = VideoDecoder(clock, on_frame) if on_frame is not None else None
+        self._connection = ClientPeer(url, token, ice or IceSettings(), clock, http)
+        self._track: InboundTrack | None = None
+        self._assemblers: dict[Codec, Assembler] = {}
+        self._keyframe_requests = KeyframeRequests(KEYFRAME_INTERVAL)
+        self._units = self._keyframes = self._bytes = self._audio_units = 0
+        self._began_at: Seconds = 0.0
+        self._first_at: Seconds | None = None
+        self._last_at: Seconds = 0.0
+
+    @property
+    def ended(self) -> asyncio.Event:
+        """Set when the other side has ended the call."""
+        return self._connection.ended
+
+    async def start(self) -> None:
+        """Join and wait until media can flow; raise a GuardError with the endpoint's words."""
+        self._began_at = self._clock()
+        peer = self._connection.peer
+        self._track = peer.receive("video", VIDEO_FORMATS, self._on_packet)
+        if self._audio:
+            peer.receive("audio", (OPUS,), self._on_packet)
+        await self._connection.connect()
+
+    async def stop(self) -> None:
+        """Leave; calling it twice is harmless."""
+        await self._connection.close()
+        if self._decoder is not None:
+            await self._decoder.close()
+
+    def request_keyframe(self) -> None:
+        """Ask for a keyframe (PLI)."""
+        self._keyframe_requests.want()
+        if self._track is not None and self._keyframe_requests.due(self._clock()):
+            self._connection.peer.spawn(self._track.send_pli())
+
+    def stats(self) -> SubscriberStats:
+        """What came so far."""
+        first = self._first_at
+        span = 0.0 if first is None else self._last_at - first
+        return SubscriberStats(
+            units=self._units,
+            keyframes=self._keyframes,
+            bytes=self._bytes,
+            audio_units=self._audio_units,
+            decoded=self._decoder.frames if self._decoder else 0,
+            lost_packets=self._track.lost if self._track else 0,
+            first_unit_s=None if first is None else first - self._began_at,
+            fps=(self._units - 1) / span if span > 0 else 0.0,
+        )
+
+    def _on_packet(self, packet: Packet) -> None:
+        assembler = self._assemblers.get(packet.codec)
+        if assembler is None:
+            assembler = self._assemblers[packet.codec] = Assembler(packet.codec)
+        for unit in assembler.push(packet):
+            self._take_unit(unit)
+        if packet.codec.kind == "video" and assembler.needs_keyframe:
+            self.request_keyframe()
+
+    def _take_unit(self, unit: AccessUnit) -> None:
+        if unit.codec is Codec.OPUS:
+            self._audio_units += 1
+        else:
+            self._take_picture(unit)
+        self._on_unit(unit)
+
+    def _take_picture(self, unit: AccessUnit) -> None:
+        self._units += 1
+        self._keyframes += unit.keyframe
+        self._bytes += len(unit.payload)
+        self._first_at = unit.arrived_at if self._first_at is None else self._first_at
+        self._last_at = unit.arrived_at
+        if self._decoder is not None:
+            self._decoder.put(unit)
+            if self._decoder.needs_keyframe:
+                self.request_keyframe()

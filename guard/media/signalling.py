@@ -1,0 +1,241 @@
+"""What an offer may hold, decided before aiortc acts on it; and trickled candidates."""
+
+import struct
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from aiortc.codecs import CODECS
+from aiortc.rtcpeerconnection import find_common_codecs
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
+
+from guard.core.errors import SignallingError, UnsupportedCodec
+from guard.media.assembler import Codec
+
+MAX_SDP_BYTES = 65_536
+MAX_SDP_LINES = 1_000
+MAX_CODECS = 128
+"""Codec lines of an offer: feedback lines apply to each of them, so that parsing is quadratic in both."""
+
+MAX_SECTIONS = 4
+MAX_CANDIDATES = 16
+
+PARSER_FAULTS = (
+    ValueError,
+    AssertionError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    StopIteration,
+    ArithmeticError,
+    struct.error,
+)
+"""All that aiortc's SDP parser was seen to raise on mutated offers, and its kin."""
+
+Role: TypeAlias = Literal["publish", "subscribe"]
+
+SENDS = {"publish": {"sendonly", "sendrecv"}, "subscribe": {"recvonly", "sendrecv"}}
+WORDS = {"publish": "a=sendonly", "subscribe": "a=recvonly"}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A codec with the H.264 profile that was agreed on."""
+
+    codec: Codec
+    profile: str | None = None
+    """``42e01f`` or ``42001f`` for H.264, else None."""
+
+
+OPUS = Format(Codec.OPUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer that keeps to the policy."""
+
+    sdp: str
+    video: tuple[Format, ...]
+    """What of the offered video we relay, in the order of the offer; empty without video."""
+    audio: bool
+    """Whether Opus is offered."""
+    kinds: tuple[str, ...]
+    """Kinds of the media sections in their order."""
+    ice_ufrag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Trickled candidates (RFC 8840)."""
+
+    candidates: tuple[tuple[str, str], ...]
+    """Pairs (mid, candidate attribute without ``a=candidate:``), UDP only."""
+    ended: bool
+    """Whether no more will come."""
+    ice_ufrag: str | None = None
+
+
+def read_offer(text: str | bytes, role: Role) -> Offer:
+    """Check an offer; raise SignallingError, or UnsupportedCodec where nothing that we relay is offered."""
+    lines = _lines(text)
+    _check_counts(lines)
+    sdp = "\r\n".join(line for line in lines if not _is_useless_candidate(line)) + "\r\n"
+    try:
+        return _checked(sdp, SessionDescription.parse(sdp), role)
+    except SignallingError:
+        raise
+    except PARSER_FAULTS:
+        msg = (
+            "SDP offer: expected a WebRTC offer (RFC 9429), got text that cannot be parsed; "
+            "post what createOffer() and setLocalDescription() give, unchanged"
+        )
+        raise SignallingError(msg) from None
+
+
+def read_fragment(text: str | bytes) -> Fragment:
+    """Parse ``application/trickle-ice-sdpfrag`` (RFC 8840 section 9); raise SignallingError."""
+    mid, ufrag, ended = "0", None, False
+    candidates: list[tuple[str, str]] = []
+    for line in _lines(text):
+        name, _, value = line.partition(":")
+        if name == "a=mid":
+            mid = value
+        elif name == "a=ice-ufrag":
+            ufrag = value
+        elif name == "a=end-of-candidates":
+            ended = True
+        elif name == "a=candidate" and not _is_useless_candidate(line):
+            candidates.append((mid, _checked_candidate(value)))
+    if len(candidates) > MAX_CANDIDATES:
+        raise SignallingError(_too_many("candidates", MAX_CANDIDATES, len(candidates)))
+    return Fragment(tuple(candidates), ended, ufrag)
+
+
+def _checked_candidate(value: str) -> str:
+    try:
+        candidate_from_sdp(value)
+    except PARSER_FAULTS:
+        msg = (
+            "trickled candidate: expected 'foundation component udp priority address port typ kind' "
+            "(RFC 8839 section 5.1), got text that cannot be parsed; send RTCIceCandidate.candidate unchanged"
+        )
+        raise SignallingError(msg) from None
+    return value
+
+
+def _lines(text: str | bytes) -> list[str]:
+    if len(text) > MAX_SDP_BYTES:
+        raise SignallingError(_too_many("bytes of SDP", MAX_SDP_BYTES, len(text)))
+    try:
+        decoded = text.decode() if isinstance(text, bytes) else text
+    except UnicodeDecodeError:
+        msg = "SDP: expected UTF-8 text, got other bytes; send it as application/sdp in UTF-8"
+        raise SignallingError(msg) from None
+    return [line.strip() for line in decoded.splitlines() if line.strip()]
+
+
+def _check_counts(lines: list[str]) -> None:
+    counts = (
+        ("lines of SDP", MAX_SDP_LINES, len(lines)),
+        ("media sections", MAX_SECTIONS, _count(lines, "m=")),
+        ("codecs", MAX_CODECS, _count(lines, "a=rtpmap:")),
+        ("UDP candidates", MAX_CANDIDATES, sum(_is_useful_candidate(line) for line in lines)),
+    )
+    for what, limit, found in counts:
+        if found > limit:
+            raise SignallingError(_too_many(what, limit, found))
+    if _count(lines, "m=application"):
+        msg = "SDP offer: expected audio and video only, got a data channel (m=application); create none"
+        raise SignallingError(msg)
+
+
+def _count(lines: list[str], start: str) -> int:
+    return sum(line.startswith(start) for line in lines)
+
+
+def _too_many(what: str, limit: int, found: int) -> str:
+    mend = "bundle the media sections and offer one video and one audio track"
+    return f"SDP: expected at most {limit} {what}, got {found}; {mend}"
+
+
+def _is_udp(candidate: str) -> bool:
+    return len(parts := candidate.split()) > 2 and parts[2].lower() == "udp"  # noqa: PLR2004 -- third word
+
+
+def _is_useful_candidate(line: str) -> bool:
+    return line.startswith("a=candidate:") and _is_udp(line)
+
+
+def _is_useless_candidate(line: str) -> bool:
+    # We speak ICE over UDP only: candidates of TCP would be paired with nothing.
+    return line.startswith("a=candidate:") and not _is_udp(line)
+
+
+def _checked(sdp: str, session: SessionDescription, role: Role) -> Offer:
+    kinds = tuple(media.kind for media in session.media)
+    if kinds not in {("video",), ("audio", "video"), ("video", "audio")}:
+        got = ", ".join(kinds) or "none"
+        msg = f"SDP offer: expected one video and at most one audio section, got {got}; offer one of each"
+        raise SignallingError(msg)
+    if len({media.rtp.muxId for media in session.media}) < len(kinds):
+        msg = "SDP offer: expected one a=mid a section, got one twice; post createOffer()'s SDP unchanged"
+        raise SignallingError(msg)
+    for media in session.media:
+        _check_transport(media)
+        _check_direction(media, role)
+    video = next(_video_formats(media) for media in session.media if media.kind == "video")
+    if not video:
+        raise UnsupportedCodec(_unsupported("VP8 or H.264 (42e01f, 42001f, packetization-mode=1)", session))
+    if "audio" in kinds and not _offers_opus(session):
+        raise UnsupportedCodec(_unsupported("Opus", session))
+    ice = session.media[0].ice
+    return Offer(sdp, video, "audio" in kinds, kinds, str(ice.usernameFragment if ice else ""))
+
+
+def _check_transport(media: MediaDescription) -> None:
+    ice = media.ice
+    complete = ice and ice.usernameFragment and ice.password
+    if not (complete and media.dtls and media.dtls.fingerprints and media.rtcp_mux and media.rtp.muxId):
+        msg = (
+            f"SDP offer: expected a=mid, a=ice-ufrag, a=ice-pwd, a=fingerprint, a=setup and a=rtcp-mux for "
+            f"{media.kind}, got a section that lacks some; post a WebRTC offer, not plain RTP"
+        )
+        raise SignallingError(msg)
+
+
+def _check_direction(media: MediaDescription, role: Role) -> None:
+    if media.direction not in SENDS[role]:
+        msg = (
+            f"SDP offer: expected {WORDS[role]} for {media.kind} to {role}, got "
+            f"a={media.direction or 'nothing'}; set the transceiver's direction"
+        )
+        raise SignallingError(msg)
+
+
+def _common(media: MediaDescription) -> list[RTCRtpCodecParameters]:
+    return find_common_codecs(CODECS[media.kind], media.rtp.codecs)
+
+
+def _video_formats(media: MediaDescription) -> tuple[Format, ...]:
+    formats = (_format(codec) for codec in _common(media))
+    return tuple(dict.fromkeys(found for found in formats if found is not None))
+
+
+def _format(codec: RTCRtpCodecParameters) -> Format | None:
+    mime = codec.mimeType.lower()
+    if mime == "video/vp8":
+        return Format(Codec.VP8)
+    if mime == "video/h264":
+        return Format(Codec.H264, str(codec.parameters["profile-level-id"]))
+    return None
+
+
+def _offers_opus(session: SessionDescription) -> bool:
+    audio = next(media for media in session.media if media.kind == "audio")
+    return any(codec.mimeType.lower() == "audio/opus" for codec in _common(audio))
+
+
+def _unsupported(expected: str, session: SessionDescription) -> str:
+    names = {codec.name for media in session.media for codec in media.rtp.codecs}
+    got = ", ".join(sorted(name[:16] for name in names)[:16]) or "none"
+    return f"SDP offer: expected {expected}, got {got}; offer one of those codecs"

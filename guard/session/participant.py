@@ -1,0 +1,126 @@
+"""One participant: its publication, its analysis beside it, and what is said of it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from guard.alerts.desk import AlertDesk
+from guard.alerts.lifecycle import Participant as Subject
+from guard.config import IceSettings, MediaSettings
+from guard.core.types import Assessment
+from guard.core.units import Clock, ParticipantId, Seconds
+from guard.media.publication import Publication, PublicationStats
+from guard.session.analysis import Analysis
+from guard.session.pipeline import Pipeline, Verdict
+from guard.telemetry.metrics import Metrics
+from guard.telemetry.stamps import Stage, StageTimes
+
+logger = structlog.get_logger(__name__)
+
+JOIN_TIMEOUT: Seconds = 5.0
+"""An analysis thread ends after the frame in hand; one that does not is told of in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantStatus:
+    """What a participant looks like from outside."""
+
+    id: ParticipantId
+    name: str
+    assessment: Assessment | None
+    """None until the first frame was judged."""
+    judged_fps: float
+    media: PublicationStats
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What every participant of a node shares."""
+
+    media: MediaSettings
+    ice: IceSettings
+    fps: float
+    """Frames judged a second."""
+    make_pipeline: Callable[[], Pipeline]
+    desk: AlertDesk
+    metrics: Metrics
+    stages: StageTimes
+    clock: Clock
+
+
+class Participant:
+    """A publisher under watch. Its methods belong to the event loop."""
+
+    def __init__(self, subject: Subject, watch: Watch, on_closed: Callable[[str], None]) -> None:
+        self.subject = subject
+        self._watch = watch
+        self._on_closed = on_closed
+        self._joined_at = watch.clock()
+        self._assessment: Assessment | None = None
+        self._analysis = Analysis(
+            subject.participant_id, watch.make_pipeline, watch.fps, watch.clock, self._take_verdict
+        )
+        self._leaving: asyncio.Task[None] | None = None
+        self.publication = Publication(
+            subject.participant_id,
+            watch.media,
+            watch.ice,
+            watch.clock,
+            self._analysis.offer,
+            self._media_ended,
+        )
+
+    @property
+    def id(self) -> ParticipantId:
+        """The participant's id."""
+        return self.subject.participant_id
+
+    async def answer(self, offer_sdp: str) -> str:
+        """Take the publisher's offer and begin to watch; raise SignallingError."""
+        answer = await self.publication.answer(offer_sdp)
+        self._analysis.start()
+        return answer
+
+    async def close(self, reason: str = "left") -> None:
+        """End the call and the watch, and wait for both."""
+        await self.publication.close(reason)
+        if self._leaving is not None:
+            await self._leaving
+
+    def status(self) -> ParticipantStatus:
+        """What can be said now."""
+        seconds = max(self._watch.clock() - self._joined_at, 1.0)
+        return ParticipantStatus(
+            self.id,
+            self.subject.display_name,
+            self._assessment,
+            self._analysis.judged / seconds,
+            self.publication.stats(),
+        )
+
+    def _take_verdict(self, verdict: Verdict) -> None:
+        watch = self._watch
+        for transition in verdict.transitions:
+            for event in watch.desk.submit(self.subject, transition):
+                watch.metrics.alerts.labels(event.family, event.kind).inc()
+        watch.desk.set_state(self.subject, verdict.assessment)
+        self._assessment = verdict.assessment
+        if verdict.stamps is not None:
+            if verdict.transitions:
+                verdict.stamps.mark(Stage.PUBLISHED, watch.clock())
+            watch.stages.add(verdict.stamps)
+            watch.metrics.observe(verdict.stamps)
+
+    def _media_ended(self, reason: str) -> None:
+        self._analysis.stop()
+        self._leaving = asyncio.create_task(self._leave(reason), name=f"leave/{self.id}")
+
+    async def _leave(self, reason: str) -> None:
+        ended = await asyncio.to_thread(self._analysis.join, JOIN_TIMEOUT)
+        if not ended:
+            logger.error("analysis thread does not end", participant=self.id)
+        watch = self._watch
+        await asyncio.to_thread(watch.desk.participant_left, self.subject, watch.clock())
+        self._on_closed(reason)

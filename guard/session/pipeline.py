@@ -1,0 +1,87 @@
+"""One participant's analysis, in order: frame, faces, scores, assessment. Synchronous; one thread owns it."""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Protocol
+
+from guard.core.types import Assessment, FaceView, Transition, VideoFrame
+from guard.core.units import Clock, FaceId, Seconds
+from guard.decision.judge import Observation, ParticipantJudge
+from guard.detectors.base import Detector
+from guard.telemetry.stamps import Stage, Stamps
+
+
+class FaceSource(Protocol):
+    """What finds and follows faces; ``guard.faces.tracker.FaceTracker`` is one."""
+
+    def observe(self, frame: VideoFrame, now: Seconds) -> tuple[FaceView, ...]:
+        """The faces in this frame."""
+
+    def close(self) -> None:
+        """Release the landmarker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one step of the pipeline gave."""
+
+    assessment: Assessment
+    transitions: tuple[Transition, ...]
+    stamps: Stamps | None
+    """When the frame passed each stage; None where time passed without a frame."""
+
+
+class Pipeline:
+    """Follows the faces of one participant and keeps one set of detectors for each face track.
+
+    ``observe`` is called for every analysed frame, in order, from one thread.
+    """
+
+    def __init__(
+        self,
+        faces: FaceSource,
+        make_detectors: Callable[[], tuple[Detector, ...]],
+        judge: ParticipantJudge,
+        clock: Clock,
+    ) -> None:
+        self._faces = faces
+        self._make_detectors = make_detectors
+        self._judge = judge
+        self._clock = clock
+        self._detectors: dict[FaceId, tuple[Detector, ...]] = {}
+
+    def observe(self, frame: VideoFrame) -> Verdict:
+        """Judge one frame; its arrival time is the time of the judgement."""
+        now = frame.arrived_at
+        stamps = Stamps(frame.arrived_at, frame.decoded_at)
+        views = self._faces.observe(frame, now)
+        stamps.mark(Stage.TRACKED, self._clock())
+        observations = tuple(self._observation(view, now) for view in views)
+        stamps.mark(Stage.SCORED, self._clock())
+        assessment = self._judge.observe(observations, now)
+        stamps.mark(Stage.DECIDED, self._clock())
+        self._forget_gone({view.face_id for view in views})
+        return Verdict(assessment, self._judge.take_transitions(), stamps)
+
+    def tick(self, now: Seconds) -> Verdict:
+        """Let time pass without a frame."""
+        assessment = self._judge.tick(now)
+        return Verdict(assessment, self._judge.take_transitions(), None)
+
+    def close(self) -> None:
+        """Release what the faces hold."""
+        self._faces.close()
+        self._detectors.clear()
+
+    def _observation(self, view: FaceView, now: Seconds) -> Observation:
+        if view.face_id not in self._detectors:
+            self._detectors[view.face_id] = self._make_detectors()
+        scores = (detector.observe(view, now) for detector in self._detectors[view.face_id])
+        spoken = tuple(score for score in scores if score is not None)
+        return Observation(view.face_id, view.quality.reasons, spoken)
+
+    def _forget_gone(self, seen: AbstractSet[FaceId]) -> None:
+        # a face_id is never used again, but a short gap must not cost a detector its window
+        for face_id in self._detectors.keys() - seen - self._judge.known_faces():
+            del self._detectors[face_id]

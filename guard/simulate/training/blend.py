@@ -1,0 +1,161 @@
+"""Training variants of face manipulation: self-blended pictures and landmark swaps between people.
+
+Self-blending follows the idea of Shiohara and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR
+2022: a face blended with a slightly altered copy of itself shows the traces of any swap and of no generator.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from guard.simulate.training.pictures import (
+    FEWEST_POINTS,
+    Mask,
+    Picture,
+    Points,
+    blur,
+    chance,
+    check_picture,
+    check_points,
+    mix,
+    recolour,
+    resize,
+    smooth_noise,
+    to_bytes,
+    to_mask,
+)
+
+
+def hull_mask(points: Points, shape: tuple[int, int], rng: np.random.Generator) -> Mask:
+    """A soft, irregular mask of a face or a part of it, about the convex hull of its landmarks.
+
+    Shrunk or grown, sometimes cut to the upper or lower face, warped elastically, blurred, strength 0.5..1.
+    """
+    check_points(points)
+    region = _part(points[:, :2].astype(np.float32), rng)
+    centre = region.mean(axis=0)
+    region = (region - centre) * rng.uniform(0.75, 1.04, 2).astype(np.float32) + centre
+    mask = np.zeros(shape, np.float32)
+    cv2.fillConvexPoly(mask, np.rint(cv2.convexHull(region)).astype(np.int32), 1.0)
+    extent = float(np.ptp(region, axis=0).max())
+    mask = _warp(mask, extent * rng.uniform(0, 0.06), rng)
+    soft = blur(mask, extent * rng.uniform(0.01, 0.07))
+    if chance(rng, 0.5):  # push the soft edge inwards: nothing outside the hull changes
+        soft = to_mask(soft * 2 - 1)
+    strength = rng.choice([0.5, 0.75, 1.0, 1.0, 1.0, 1.0])
+    return to_mask(soft * strength)
+
+
+def self_blend(picture: Picture, points: Points, rng: np.random.Generator) -> tuple[Picture, Mask]:
+    """Blend a face with an altered copy of itself; return it and the mask of what was altered.
+
+    ``picture`` is uint8 RGB, ``points`` its landmarks in pixels.
+    """
+    check_picture(picture)
+    mask = hull_mask(points, picture.shape[:2], rng)
+    altered, base = _alter(picture, rng), picture
+    if chance(rng, 0.5):
+        altered, base = base, altered
+    extent = float(np.ptp(points[:, :2], axis=0).max())
+    moved = _jitter(altered, points[:, :2].mean(axis=0), extent, rng)
+    return mix(base, moved, mask), mask
+
+
+def landmark_swap(
+    target: Picture, target_points: Points, source: Picture, source_points: Points, rng: np.random.Generator
+) -> tuple[Picture, Mask]:
+    """Lay the face of ``source`` over ``target`` by their landmarks; return it and the mask.
+
+    Both are uint8 RGB with landmarks of equal number in pixels. The source is fitted by one affine map, brought
+    to the target's colours and, at times, to the coarse detail of a swap network.
+    """
+    check_picture(target)
+    check_picture(source)
+    height, width = target.shape[:2]
+    matrix = _fit(source_points[:, :2], target_points[:, :2], similarity=chance(rng, 0.4))
+    fitted = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+    covered = cv2.warpAffine(np.ones(source.shape[:2], np.float32), matrix, (width, height))
+    mask = hull_mask(target_points, target.shape[:2], rng) * blur(covered, 2.0)
+    matched = match_colours(np.asarray(fitted, np.uint8), target, mask, rng.uniform(0.5, 1.0))
+    extent = float(np.ptp(target_points[:, :2], axis=0).max())
+    coarse = _coarsen(matched, extent, rng) if chance(rng, 0.6) else matched
+    return mix(target, coarse, mask), mask
+
+
+def match_colours(picture: Picture, like: Picture, mask: Mask, strength: float) -> Picture:
+    """Move mean and spread of ``picture`` to those of ``like`` inside ``mask``, in Lab (Reinhard et al., 2001)."""
+    inside = mask > 0.5 * float(mask.max())
+    if not inside.any():
+        return picture
+    ours = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32)
+    theirs = cv2.cvtColor(like, cv2.COLOR_RGB2LAB).astype(np.float32)
+    spread = theirs[inside].std(axis=0) / np.maximum(ours[inside].std(axis=0), 1.0)
+    moved = (ours - ours[inside].mean(axis=0)) * np.clip(spread, 0.5, 2.0) + theirs[inside].mean(axis=0)
+    return np.asarray(cv2.cvtColor(to_bytes(ours + strength * (moved - ours)), cv2.COLOR_LAB2RGB), np.uint8)
+
+
+def _part(points: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """All landmarks, or those of the upper or the lower two thirds, at least three of them."""
+    if chance(rng, 0.7):
+        return points
+    limit = np.quantile(points[:, 1], 0.4)
+    part = points[points[:, 1] >= limit] if chance(rng, 0.7) else points[points[:, 1] <= limit]
+    return part if len(part) >= FEWEST_POINTS else points
+
+
+def _warp(mask: NDArray[np.float32], amplitude: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    height, width = mask.shape
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    across = columns + smooth_noise(mask.shape, 4, rng) * np.float32(amplitude)
+    down = rows + smooth_noise(mask.shape, 4, rng) * np.float32(amplitude)
+    return np.asarray(cv2.remap(mask, across, down, cv2.INTER_LINEAR), np.float32)
+
+
+def _alter(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Other colours, and either coarser or sharper: what a generator's output differs by."""
+    altered = recolour(picture, 1.0, rng)
+    height, width = picture.shape[:2]
+    if chance(rng, 0.5):
+        share = rng.uniform(0.25, 0.7)
+        small = resize(altered, max(16, round(width * share)), max(16, round(height * share)))
+        return resize(small, width, height)
+    amount = rng.uniform(0.2, 1.0)
+    values = altered.astype(np.float32)
+    return to_bytes(values + amount * (values - blur(values, 1.5)))
+
+
+def _jitter(picture: Picture, centre: Points, extent: float, rng: np.random.Generator) -> Picture:
+    """Turn by up to 3 degrees, scale by 5 %, shift by 3 % of the face."""
+    matrix = cv2.getRotationMatrix2D(
+        (float(centre[0]), float(centre[1])), rng.uniform(-3, 3), rng.uniform(0.95, 1.05)
+    )
+    matrix = np.asarray(matrix, np.float64)
+    matrix[:, 2] += rng.uniform(-0.03, 0.03, 2) * extent
+    height, width = picture.shape[:2]
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101), np.uint8
+    )
+
+
+def _fit(source: Points, target: Points, *, similarity: bool) -> NDArray[np.float64]:
+    """The least-squares affine (or similarity) map from source to target landmarks, float64 (2, 3)."""
+    count = len(source)
+    x, y = source[:, 0].astype(np.float64), source[:, 1].astype(np.float64)
+    one, nil = np.ones(count), np.zeros(count)
+    if similarity:  # x' = a x - b y + c, y' = b x + a y + d
+        rows = np.vstack([np.stack([x, -y, one, nil], 1), np.stack([y, x, nil, one], 1)])
+        a, b, c, d = _least_squares(rows, target[:, :2].T.reshape(-1))
+        return np.array([[a, -b, c], [b, a, d]])
+    return _least_squares(np.stack([x, y, one], 1), target[:, :2]).T
+
+
+def _least_squares(rows: NDArray[np.float64], values: NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.solve(rows.T @ rows, rows.T @ values), np.float64)
+
+
+def _coarsen(picture: Picture, extent: float, rng: np.random.Generator) -> Picture:
+    """The detail of a generator that draws the face at 48 to 160 px."""
+    height, width = picture.shape[:2]
+    share = min(1.0, rng.uniform(48, 160) / max(extent, 1.0))
+    small = resize(picture, max(16, round(width * share)), max(16, round(height * share)))
+    return resize(small, width, height)

@@ -1,0 +1,91 @@
+"""What a call does to a picture before anybody judges it: light, small size, sensor noise, blur, coding.
+
+Drawn alike for bona fide pictures and attacks, so that none of it becomes the cue.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from guard.simulate.training.pictures import (
+    Picture,
+    blur,
+    chance,
+    check_picture,
+    gamma,
+    recolour,
+    resize,
+    to_bytes,
+)
+
+Recode = Callable[[Picture, np.random.Generator], Picture]
+"""A lossy round trip through a codec, handed in by whoever owns a codec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How rough the call is: sizes are those of the whole crop in the call, in pixels."""
+
+    strength: float = 1.0
+    """0 leaves the picture nearly alone, 1 is a poor call."""
+    smallest_px: int = 48
+    largest_px: int = 176
+
+
+def degrade(
+    picture: Picture, size: int, call: Call, rng: np.random.Generator, recode: Recode | None = None
+) -> Picture:
+    """Carry a square crop through a call and return it as uint8 (size, size, 3).
+
+    First the size it has in the call (the rest is then cheap), light, blur, sensor noise, coding, then up to
+    ``size``.
+    Without ``recode`` the coding is JPEG.
+    """
+    check_picture(picture)
+    sent = _camera(resize(picture, *[_sent_px(picture.shape[1], call, rng)] * 2), call, rng)
+    if chance(rng, 0.6 * call.strength):
+        sent = sensor_noise(sent, rng.uniform(1, 8) * call.strength, rng)
+    if chance(rng, 0.25 + 0.6 * call.strength):
+        sent = recode(sent, rng) if recode is not None and chance(rng, 0.7) else jpeg(sent, call, rng)
+    return resize(sent, size, size)
+
+
+def sensor_noise(picture: Picture, sigma: float, rng: np.random.Generator) -> Picture:
+    """Gaussian noise of ``sigma`` grey levels, partly common to the three channels."""
+    height, width = picture.shape[:2]
+    grey = rng.standard_normal((height, width, 1), np.float32)
+    colour = rng.standard_normal((height, width, 3), np.float32)
+    return to_bytes(picture + sigma * (0.8 * grey + 0.6 * colour))
+
+
+def jpeg(picture: Picture, call: Call, rng: np.random.Generator) -> Picture:
+    """A JPEG round trip; the quality falls with the call's strength."""
+    lowest = round(90 - 60 * call.strength)
+    quality = int(rng.integers(lowest, 96))
+    _, coded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[:, :, ::-1])
+
+
+def _camera(picture: Picture, call: Call, rng: np.random.Generator) -> Picture:
+    seen = picture
+    if chance(rng, 0.8):
+        seen = recolour(seen, call.strength * rng.uniform(0.3, 1.2), rng)
+    if chance(rng, 0.5):
+        seen = gamma(seen, float(np.exp(rng.uniform(-0.5, 0.5) * call.strength)))
+    if chance(rng, 0.3 * call.strength):
+        seen = blur(seen, rng.uniform(0.4, 1.6) * seen.shape[0] / 128)
+    if chance(rng, 0.05):
+        seen = np.repeat(cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)[:, :, np.newaxis], 3, axis=2).astype(np.uint8)
+    return seen
+
+
+def _sent_px(full_px: int, call: Call, rng: np.random.Generator) -> int:
+    """The crop's side in the call: never enlarged, log-uniform between the call's limits, even."""
+    if not chance(rng, 0.2 + 0.8 * call.strength):
+        return full_px
+    largest = min(call.largest_px, full_px)
+    smallest = min(call.smallest_px, largest)
+    return round(float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))) / 2) * 2

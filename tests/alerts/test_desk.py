@@ -1,0 +1,164 @@
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from guard.alerts.board import Board, Note
+from guard.alerts.desk import AlertDesk, StatePayload, open_desk
+from guard.alerts.lifecycle import AlertBook, AlertKind
+from guard.alerts.link import MqttLink
+from guard.alerts.message import parse
+from guard.alerts.outbox import Outbox
+from guard.config.settings import AlertSettings, MqttSettings
+from guard.core.errors import ConfigError
+from guard.core.types import Assessment, Reason, State
+from tests.support.alerts import ISSUER, WHO, WallTime, clearing, raising, updating
+
+pytestmark = pytest.mark.unit
+
+STATE_TOPIC = "guard/v1/node-1/session/demo-1/p/p-7/state"
+SCORE_TOPIC = "guard/v1/node-1/session/demo-1/p/p-7/score"
+
+
+class Office:
+    """A desk whose link does not run: what it would send can be looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self.outbox, self.board, wall = Outbox(path), Board(), WallTime()
+        ids = count(1)
+        link = MqttLink(
+            MqttSettings(), self.outbox, self.board, b"{}", retain_for=timedelta(hours=24), wall=wall
+        )
+        self.desk = AlertDesk(
+            book=AlertBook(AlertSettings(), lambda _: f"alert-{next(ids)}"),
+            outbox=self.outbox,
+            board=self.board,
+            link=link,
+            issuer=ISSUER,
+            wall=wall,
+        )
+
+    def notes(self) -> list[Note]:
+        found = []
+        while note := self.board.next():
+            self.board.sent(note)
+            found.append(note)
+        return found
+
+    def limit_disk(self) -> None:
+        (pages,) = self.outbox._connection.execute("PRAGMA page_count").fetchone()
+        self.outbox._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    def free_disk(self) -> None:
+        self.outbox._connection.execute("PRAGMA max_page_count = 100000")
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    made = Office(tmp_path / "outbox.sqlite3")
+    yield made
+    made.outbox.close()
+
+
+def assessment(at: float, state: State = State.BONA_FIDE, *reasons: Reason) -> Assessment:
+    return Assessment(at, 0.1, 0.9, state, 1.0, reasons)
+
+
+def test_an_event_is_in_the_outbox_when_submit_returns(office: Office):
+    (event,) = office.desk.submit(WHO, raising(1.0))
+    (row,) = office.outbox.pending(10)
+    assert parse(row.payload).message_id == event.message_id
+    assert office.desk.stats().link.pending == 1
+
+
+def test_what_is_no_news_is_not_written(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    assert office.desk.submit(WHO, updating(2.0)) == ()
+    assert office.outbox.count_pending() == 1
+
+
+def test_a_clear_closes(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    office.desk.submit(WHO, clearing(30.0))
+    assert [row.closes for row in office.outbox.pending(10)] == [False, True]
+
+
+def test_the_state_goes_out_on_change_and_every_five_seconds(office: Office):
+    for step in range(100):
+        office.desk.set_state(WHO, assessment(step / 8))
+    # newest wins: what matters is how often one is put up
+    office.notes()
+    office.desk.set_state(WHO, assessment(12.6))
+    assert [note.topic for note in office.notes()] == []
+    office.desk.set_state(WHO, assessment(12.7, State.SUSPICIOUS))
+    assert [note.topic for note in office.notes()] == [STATE_TOPIC]
+    office.desk.set_state(WHO, assessment(17.8, State.SUSPICIOUS))
+    assert [note.topic for note in office.notes()] == [STATE_TOPIC, SCORE_TOPIC]
+
+
+def test_the_score_goes_out_once_a_second_and_is_not_kept(office: Office):
+    scores = []
+    for step in range(80):
+        office.desk.set_state(WHO, assessment(step / 8))
+        scores += [note for note in office.notes() if note.topic == SCORE_TOPIC]
+    assert len(scores) == 10
+    assert {(note.qos, note.retain) for note in scores} == {(0, False)}
+
+
+def test_the_state_names_the_open_alerts(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    office.desk.set_state(WHO, assessment(1.0, State.ATTACK, Reason.LEARNED_SCORE))
+    state = StatePayload.model_validate_json(office.notes()[0].payload)
+    assert state.alerts == ("alert-1",)
+    assert (state.state, state.reasons, state.display_name) == (State.ATTACK, ("learned_score",), "Ada")
+
+
+def test_who_leaves_empties_their_state_and_closes_their_alerts(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    office.desk.set_state(WHO, assessment(1.0))
+    (event,) = office.desk.participant_left(WHO, 5.0)
+    assert event.kind is AlertKind.CLEARED
+    assert [note.payload for note in office.notes() if note.topic == STATE_TOPIC] == [b""]
+    assert [row.closes for row in office.outbox.pending(10)] == [False, True]
+
+
+def test_what_the_disk_does_not_take_is_held_and_written_later_in_order(office: Office):
+    office.limit_disk()
+    taken = 0
+    while not office.desk.stats().held:
+        office.desk.submit(WHO, raising(1.0 + taken * 200))
+        office.desk.submit(WHO, clearing(50.0 + taken * 200))
+        taken += 1
+    assert office.desk.stats().held <= 2
+    office.free_disk()
+    office.desk.flush()
+    assert office.desk.stats().held == 0
+    ids = [parse(row.payload).message_id for row in office.outbox.pending(1000)]
+    assert ids == [f"alert-{alert}.{seq}" for alert in range(1, taken + 1) for seq in (1, 2)]
+
+
+def test_memory_is_bounded_and_what_is_lost_is_counted(office: Office, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("guard.alerts.desk.MOST_HELD", 3)
+    office.outbox.close()
+    for number in range(5):
+        office.desk.submit(WHO, raising(100.0 * number))
+        office.desk.submit(WHO, clearing(100.0 * number + 20))
+    stats = office.desk.stats()
+    assert (stats.held, stats.lost) == (3, 7)
+
+
+async def test_a_desk_closes_also_when_its_link_never_ran(tmp_path: Path):
+    settings = AlertSettings(outbox_path=tmp_path / "outbox.sqlite3")
+    desk = await asyncio.to_thread(open_desk, settings, MqttSettings(), ISSUER, WallTime())
+    assert await desk.close(0.0) is False
+    assert json.loads(desk.link._birth)["engines"][0]["name"] == "face-manipulation"
+
+
+def test_a_broker_address_that_shows_alerts_to_the_network_is_refused(tmp_path: Path):
+    settings = AlertSettings(outbox_path=tmp_path / "outbox.sqlite3")
+    with pytest.raises(ConfigError, match="allow_plain"):
+        open_desk(settings, MqttSettings(url="mqtt://10.1.2.3"), ISSUER, WallTime())

@@ -1,0 +1,61 @@
+"""The gates every test passes, and the choice of the event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+import pytest
+import structlog
+from pytest_asyncio import is_async_test
+
+from tests.support import gates
+from tests.support.virtual_time import VirtualTimeLoop
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test module without its one category."""
+    if problems := gates.category_problems(items):
+        raise pytest.UsageError("\n".join(problems))
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """``@pytest.mark.virtual_time`` gives a test the loop that jumps from timer to timer."""
+    virtual = item.get_closest_marker("virtual_time")
+    return {"loop": VirtualTimeLoop if virtual else asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def logs_to_pytest() -> None:
+    """What the product logs stands in the report of a failed test, not on the terminal."""
+    structlog.configure(
+        processors=[structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.make_filtering_bound_logger("debug"),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
+@pytest.fixture(autouse=True)
+def thread_gate() -> Iterator[None]:
+    """No thread outlives its test."""
+    with gates.no_thread_left():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def loop_gate(thread_gate: None, request: pytest.FixtureRequest) -> Iterator[None]:  # noqa: ARG001 -- order
+    """In a test on an event loop: no task outlives it, nothing of ours blocks the loop."""
+    if not is_async_test(request.node):
+        yield
+        return
+    request.getfixturevalue("task_gate")
+    with gates.no_blocking_call():
+        yield
+
+
+@pytest.fixture
+async def task_gate() -> AsyncIterator[None]:
+    """No task outlives its test."""
+    yield
+    if left := await gates.end_tasks_left():
+        pytest.fail("tasks still run after the test; await or close what started them:\n" + "\n".join(left))

@@ -1,0 +1,68 @@
+"""TimedWindow forgets by age and by number; held_maximum finds what lasted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.core.windows import TimedWindow, held_maximum
+
+pytestmark = pytest.mark.unit
+
+
+def test_samples_older_than_the_span_are_forgotten():
+    window: TimedWindow[str] = TimedWindow(span=2.0)
+    for at, value in [(0.0, "a"), (1.0, "b"), (2.0, "c"), (3.5, "d")]:
+        window.add(at, value)
+    assert list(window) == [(2.0, "c"), (3.5, "d")]
+    assert window.values() == ["c", "d"]
+    assert window.duration == 1.5
+
+
+def test_sample_exactly_as_old_as_the_span_is_kept():
+    window: TimedWindow[int] = TimedWindow(span=2.0)
+    window.add(0.0, 1)
+    window.add(2.0, 2)
+    assert len(window) == 2
+
+
+def test_number_of_samples_is_bounded():
+    window: TimedWindow[int] = TimedWindow(span=1e9, capacity=3)
+    for at in range(10):
+        window.add(float(at), at)
+    assert window.values() == [7, 8, 9]
+
+
+def test_cleared_window_is_empty_and_lasts_no_time():
+    window: TimedWindow[int] = TimedWindow(span=1.0)
+    window.add(0.0, 1)
+    window.clear()
+    assert len(window) == 0
+    assert window.duration == 0.0
+
+
+def test_value_that_did_not_last_does_not_count():
+    samples = [(0.0, 0.1), (1.0, 0.9), (2.0, 0.2), (3.0, 0.8), (4.0, 0.7), (5.0, 0.8)]
+    assert held_maximum(samples, span=2.0) == 0.7
+
+
+@pytest.mark.parametrize("samples", [[], [(0.0, 1.0)], [(0.0, 1.0), (1.9, 1.0)]])
+def test_samples_shorter_than_the_span_hold_nothing(samples: list[tuple[float, float]]):
+    assert held_maximum(samples, span=2.0) is None
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 8), st.integers(0, 5)), max_size=25, unique_by=lambda sample: sample[0]
+    ),
+    st.integers(1, 5),
+)
+def test_held_maximum_agrees_with_trying_every_stretch(points: dict[int, int], span: int):
+    samples = [(float(at), float(value)) for at, value in sorted(points.items())]
+    stretches = [
+        samples[first : last + 1]
+        for first in range(len(samples))
+        for last in range(first, len(samples))
+        if samples[last][0] - samples[first][0] >= span
+    ]
+    expected = max((min(value for _, value in stretch) for stretch in stretches), default=None)
+    assert held_maximum(samples, float(span)) == expected

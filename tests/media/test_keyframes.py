@@ -1,0 +1,91 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.media.assembler import Codec, is_keyframe
+from guard.media.keyframes import KeyframeRequests, h264_picture_size, sps_size, vp8_picture_size
+
+pytestmark = pytest.mark.unit
+
+
+def vp8_keyframe(width: int, height: int) -> bytes:
+    return b"\x10\x00\x00\x9d\x01\x2a" + width.to_bytes(2, "little") + height.to_bytes(2, "little")
+
+
+def sps(width: int, height: int) -> bytes:
+    """A baseline sequence parameter set of whole macroblocks, built bit by bit."""
+
+    def golomb(value: int) -> str:
+        bits = f"{value + 1:b}"
+        return "0" * (len(bits) - 1) + bits
+
+    bits = f"{66:08b}{0xC0:08b}{31:08b}" + golomb(0) + golomb(0) + golomb(2) + golomb(1) + "0"
+    bits += golomb(width // 16 - 1) + golomb(height // 16 - 1) + "1" + "1" + "0" + "0" + "1"
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+@given(st.integers(1, 16383), st.integers(1, 16383))
+def test_the_size_of_a_vp8_keyframe_is_read(width: int, height: int):
+    assert vp8_picture_size(vp8_keyframe(width, height)) == (width, height)
+
+
+@pytest.mark.parametrize("frame", [b"", b"\x11" + vp8_keyframe(8, 8)[1:], vp8_keyframe(8, 8)[:9], bytes(12)])
+def test_what_is_no_vp8_keyframe_header_has_no_size(frame: bytes):
+    assert vp8_picture_size(frame) is None
+
+
+@pytest.mark.parametrize("size", [(16, 16), (1280, 720), (1920, 1088), (16000, 8000)])
+def test_the_size_in_a_sequence_parameter_set_is_read(size: tuple[int, int]):
+    assert sps_size(sps(*size)) == size
+    assert h264_picture_size(b"\0\0\0\1\x67" + sps(*size) + b"\0\0\1\x65\x88") == size
+
+
+def test_a_torn_parameter_set_has_no_size():
+    whole = sps(1280, 720)
+    assert all(sps_size(whole[:length]) is None for length in range(len(whole) - 2))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_measured_without_an_error(payload: bytes):
+    for size in (h264_picture_size(payload), vp8_picture_size(payload), sps_size(payload)):
+        assert size is None or (size[0] >= 0 and size[1] >= 0)
+
+
+@pytest.mark.parametrize(
+    ("codec", "payload", "expected"),
+    [
+        (Codec.VP8, b"\x10", True),
+        (Codec.VP8, b"\x11", False),
+        (Codec.VP8, b"", False),
+        (Codec.H264, b"\0\0\0\1\x67aa\0\0\1\x65b", True),
+        (Codec.H264, b"\0\0\0\1\x41b", False),
+        (Codec.H264, b"\0\0\1", False),
+        (Codec.OPUS, b"x", True),
+    ],
+)
+def test_keyframes_are_told_apart(codec: Codec, payload: bytes, expected: bool):  # noqa: FBT001 -- the table's column
+    assert is_keyframe(codec, payload) is expected
+
+
+def test_nobody_wants_a_keyframe_nobody_is_asked():
+    assert not KeyframeRequests(0.5).due(0.0)
+
+
+def test_wishes_within_the_interval_become_one_request():
+    requests = KeyframeRequests(0.5)
+    times = [step / 100 for step in range(200)]
+    asked = []
+    for now in times:
+        requests.want()
+        asked += [now] if requests.due(now) else []
+    assert asked == pytest.approx([0.0, 0.5, 1.0, 1.5])
+    assert requests.sent == 4
+
+
+def test_a_request_that_was_lost_is_repeated_until_a_keyframe_comes():
+    requests = KeyframeRequests(0.5)
+    requests.want()
+    assert [requests.due(now) for now in (0.0, 0.4, 0.5)] == [True, False, True]
+    requests.arrived()
+    assert not requests.due(5.0)

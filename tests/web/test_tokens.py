@@ -1,0 +1,94 @@
+"""Join tokens."""
+
+import jwt
+import pytest
+
+from guard.core.errors import ConfigError
+from guard.web.tokens import TOKEN_BYTES, TokenError, TokenIssuer
+
+pytestmark = pytest.mark.unit
+
+KEY = "k" * 48
+NOW = 4_000_000_000.0  # PyJWT compares with the machine's date, so a date that stays in the future
+
+
+@pytest.fixture
+def issuer() -> TokenIssuer:
+    return TokenIssuer(KEY, "call-guard")
+
+
+def forged(**changes: object) -> str:
+    claims: dict[str, object] = {
+        "sub": "ada",
+        "aud": "call-guard",
+        "exp": NOW,
+        "jti": "1",
+        "guard": {"room": "demo", "publish": True},
+    }
+    return jwt.encode({k: v for k, v in (claims | changes).items() if v is not None}, KEY, algorithm="HS256")
+
+
+def test_grants_survive_the_trip(issuer: TokenIssuer) -> None:
+    grant = issuer.check(issuer.issue("ada", "demo", now=NOW, publish=True))
+    assert (grant.subject, grant.room, grant.publish, grant.subscribe, grant.admin) == (
+        "ada",
+        "demo",
+        True,
+        False,
+        False,
+    )
+    assert grant.expires_at == NOW + 3600
+
+
+def test_every_token_has_an_id_of_its_own(issuer: TokenIssuer) -> None:
+    ids = {issuer.check(issuer.issue("ada", "demo", now=NOW)).token_id for _ in range(3)}
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize("missing", ["exp", "aud", "sub", "jti", "guard"])
+def test_a_required_claim_is_missing(issuer: TokenIssuer, missing: str) -> None:
+    with pytest.raises(TokenError, match=missing):
+        issuer.check(forged(**{missing: None}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": 1},
+        {"aud": "somebody-else"},
+        {"guard": {"publish": True}},
+        {"guard": "demo"},
+        {"guard": {"room": 5}},
+    ],
+)
+def test_a_claim_is_wrong(issuer: TokenIssuer, changes: dict[str, object]) -> None:
+    with pytest.raises(TokenError, match="token refused"):
+        issuer.check(forged(**changes))
+
+
+def test_only_true_grants() -> None:
+    grant = TokenIssuer(KEY, "call-guard").check(forged(guard={"room": "demo", "publish": "yes", "admin": 1}))
+    assert not grant.publish
+    assert not grant.admin
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "x",
+        "a.b.c",
+        jwt.encode({"sub": "ada"}, "other" * 12, algorithm="HS256"),
+        jwt.encode({"sub": "ada", "aud": "call-guard", "exp": NOW, "jti": "1"}, None, algorithm="none"),
+        jwt.encode({"sub": "ada", "aud": "call-guard", "exp": NOW, "jti": "1"}, KEY * 2, algorithm="HS512"),
+        "x" * (TOKEN_BYTES + 1),
+    ],
+)
+def test_a_token_is_no_token_of_ours(issuer: TokenIssuer, token: str) -> None:
+    with pytest.raises(TokenError):
+        issuer.check(token)
+
+
+def test_a_short_key_is_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 32 bytes, got 31"):
+        TokenIssuer("k" * 31, "call-guard")
