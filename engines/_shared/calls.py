@@ -43,7 +43,10 @@ def read_clips(root: Path, face_px: int, most: int = _MOST) -> list[Clip]:
 
 
 def crops(clip: Clip, scale: float, size: int, kbit_s: int, alter: Alter | None = None) -> Pictures:
-    """Crops of a clip after ``kbit_s`` of VP8, uint8 (n, size, size, 3); ``alter`` changes frames before coding."""
+    """Crops of a clip after ``kbit_s`` of VP8, uint8 (n, size, size, 3).
+
+    ``alter`` changes the frames before they are coded.
+    """
     sent = (
         clip.frames if alter is None else [alter(f, p) for f, p in zip(clip.frames, clip.points, strict=True)]
     )

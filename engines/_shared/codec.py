@@ -13,7 +13,7 @@ _TIME_BASE = Fraction(1, 30)
 
 
 def recode(picture: Picture, rng: np.random.Generator) -> Picture:
-    """One picture, even sides, through VP8 or H.264 at a random quality: as a keyframe or the frame after it."""
+    """One picture, even sides, through VP8 or H.264 at random quality: a keyframe or the one after it."""
     if chance(rng, 0.6):
         quantiser = int(rng.integers(18, 52))
         options = {"qmin": str(quantiser), "qmax": str(quantiser), "crf": str(quantiser)}

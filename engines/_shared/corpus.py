@@ -82,7 +82,7 @@ def landmark_finder(faces: int = 1) -> mp.tasks.vision.FaceLandmarker:
 def find_landmarks(
     finder: mp.tasks.vision.FaceLandmarker, picture: Picture, pad: float = 1 / 3
 ) -> list[NDArray[np.float32]]:
-    """Landmarks, float32 (478, 2) in pixels of ``picture``, of each face; ``pad`` widens tight crops first."""
+    """Landmarks, float32 (478, 2) in pixels of ``picture``, of each face; ``pad`` widens tight crops."""
     height, width = picture.shape[:2]
     margin = round(max(height, width) * pad)
     padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_REFLECT_101)
@@ -97,7 +97,8 @@ def find_landmarks(
 def landmarks_of(items: Sequence[Item], cache: Path, told: Callable[[int, int], None]) -> NDArray[np.float32]:
     """Landmarks of the first face of each item, float32 (n, 478, 2), NaN where none is found.
 
-    Kept in ``cache`` (an .npz); found anew when the list of files differs. ``told(done, all)`` hears of progress.
+    Kept in ``cache`` (an .npz); found anew when the list of files differs. ``told(done, all)`` hears how far
+    it is.
     """
     names = np.array([item.path.name for item in items])
     if cache.is_file():

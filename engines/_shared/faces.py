@@ -84,7 +84,7 @@ def frame(picture: Picture, size: int, zoom: float, shift: tuple[float, float], 
 
 
 def tightened(picture: Picture, points: NDArray[np.float32], factor: float) -> Picture:
-    """A canvas of which only ``factor`` times the face's box is known: the rest is reflected, as at a frame's border.
+    """A canvas of which only ``factor`` times the face's box is known: the rest is reflected.
 
     So a net sees both what a call gives it and what a bare face crop gives it.
     """

@@ -87,7 +87,8 @@ def fit(
     )
     recent = 0.7
     for step, (pictures, labels) in enumerate(loader, first):
-        loss = _learn(net, optimiser, pictures, labels, plan, step)
+        smooth = labels * (1 - 2 * plan.smoothing) + plan.smoothing
+        loss = _learn(net, optimiser, pictures, smooth, plan.rate(step))
         _average(averaged, net, min(plan.averaging, (step + 1) / (step + 10)))
         recent += 0.02 * (loss - recent)
         if (step + 1) % 50 == 0:
@@ -112,15 +113,15 @@ def _learn(
     net: nn.Module,
     optimiser: torch.optim.Optimizer,
     pictures: Pictures,
-    labels: NDArray[np.float32],
-    plan: Plan,
-    step: int,
+    wanted: NDArray[np.float32],
+    rate: float,
 ) -> float:
     net.train()
     for group in optimiser.param_groups:
-        group["lr"] = plan.rate(step)
-    wanted = torch.from_numpy(labels * (1 - 2 * plan.smoothing) + plan.smoothing)
-    loss = nn.functional.binary_cross_entropy_with_logits(net(to_tensor(pictures))[:, 0], wanted)
+        group["lr"] = rate
+    loss = nn.functional.binary_cross_entropy_with_logits(
+        net(to_tensor(pictures))[:, 0], torch.from_numpy(wanted)
+    )
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 5.0)

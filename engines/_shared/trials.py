@@ -23,7 +23,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class CallTrial:
-    """Crops of bona fide clips and of the same clips attacked, after the codec of a call; the clip of each crop."""
+    """Crops of bona fide clips and of the same clips attacked, coded as in a call; the clip of each crop."""
 
     name: str
     bona_fide: Pictures

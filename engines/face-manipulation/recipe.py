@@ -2,8 +2,9 @@
 
     python engines/face-manipulation/recipe.py --data ../shared/data --out engines/face-manipulation
 
-About half an hour on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and the
-state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the repository.
+About half an hour on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and
+the state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the
+repository.
 """
 
 import argparse
@@ -32,7 +33,8 @@ CARD = artefact.Card(
     version="0.1.0",
     task="manipulation",
     licence="research use only; the recipe is Apache-2.0, these weights are not",
-    data_terms="research use only: trained on DFDC crops and FFHQ/StyleGAN pictures, started from ImageNet weights",
+    data_terms="research use only: trained on DFDC crops and FFHQ/StyleGAN pictures,"
+    " started from ImageNet weights",
     size=128,
     scale=1.0,
     min_size_px=48,
@@ -89,7 +91,7 @@ def shown(canvas: NDArray[np.uint8], call: Call, rng: Rng) -> NDArray[np.uint8]:
 def training_batch(
     corpus: Corpus, pool: Pool, call: Call, rng: Rng
 ) -> tuple[fitting.Pictures, NDArray[np.float32]]:
-    """32 crops: 10 bona fide, 5 self-blends beside their 5 bases, 7 DFDC swaps, 4 landmark swaps, 1 StyleGAN."""
+    """32 crops: 10 bona fide, 5 self-blends, their 5 bases, 7 DFDC swaps, 4 landmark swaps, 1 StyleGAN."""
     pictures, labels = [], []
 
     def add(canvas: NDArray[np.uint8], attack: float, source: Rng) -> None:

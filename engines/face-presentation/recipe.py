@@ -1,9 +1,10 @@
-"""Makes face-presentation again: the shallow part of MobileNetV2 on made photos and replays of bona fide faces.
+"""Makes face-presentation again: the shallow part of MobileNetV2 on made photos and replays of faces.
 
     python engines/face-presentation/recipe.py --data ../shared/data --out engines/face-presentation
 
-About 20 minutes on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and the state
-that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the repository.
+About 20 minutes on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and the
+state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the
+repository.
 """
 
 import argparse
@@ -33,8 +34,8 @@ CARD = artefact.Card(
     version="0.1.0",
     task="presentation",
     licence="research use only; the recipe is Apache-2.0, these weights are not",
-    data_terms="research use only: trained on FFHQ/StyleGAN pictures, DFDC crops and clips of LivePortrait and"
-    " VideoReTalking, started from ImageNet weights",
+    data_terms="research use only: trained on FFHQ/StyleGAN pictures, DFDC crops and clips of LivePortrait"
+    " and VideoReTalking, started from ImageNet weights",
     size=128,
     scale=1.6,
     min_size_px=56,
@@ -92,7 +93,7 @@ def training_batch(corpus: Corpus, call: Call, rng: Rng) -> tuple[fitting.Pictur
 
 
 def held_out_trials(corpus: Corpus, recorded: Faces, most: int) -> list[trials.Trial]:
-    """Unseen people with made attacks, and the only recorded attack: replays of stock video, in no training set."""
+    """Unseen people with made attacks; and the only recorded attack, replays of stock video, never learnt."""
     made = []
     for name, strength in (("clean", 0.0), ("call", 0.7)):
         rng, call = np.random.default_rng(SEED + 1), Call(strength, 76, 208)
@@ -107,8 +108,7 @@ def held_out_trials(corpus: Corpus, recorded: Faces, most: int) -> list[trials.T
                 [shown(recorded.pictures[i], recorded.points[i], call, rng, tight=True) for i in indices]
             )
             for indices in (
-                np.flatnonzero(recorded.attack == attack)[:: 1 if most > 100 else 8]
-                for attack in (False, True)
+                rng.permutation(np.flatnonzero(recorded.attack == attack))[:most] for attack in (False, True)
             )
         ]
         made.append(trials.Trial(f"recorded screen replay, {name}", *sides))

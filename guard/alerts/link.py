@@ -37,7 +37,7 @@ class LinkStats:
 
     connected: bool
     protocol: str
-    """``V5`` or ``V311``."""
+    """``V5`` or ``V311``; empty until a broker has answered."""
     connections: int
     sent: int
     """Letters acknowledged by the broker, those sent again included."""

@@ -102,51 +102,53 @@ class Dialer:
         self._address = BrokerAddress.of(settings)
         self._identifier = identifier
         self._will = will
-        self._protocol = aiomqtt.ProtocolVersion.V5
+        self._protocol: aiomqtt.ProtocolVersion | None = None
 
     @property
     def protocol(self) -> str:
-        """``V5`` or ``V311``."""
-        return self._protocol.name
+        """``V5`` or ``V311``; empty until a broker has answered."""
+        return self._protocol.name if self._protocol else ""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection for as long as the block lasts; raise DeliveryError when there is none."""
         try:
-            connection = await self._enter()
+            protocol = self._protocol or await self._understood()
+            connection = self._connection(protocol)
+            await _enter(connection)
         except aiomqtt.MqttError as error:
+            self._protocol = None  # the next broker at this address may be another
             raise _lost(error) from error
+        self._protocol = protocol
         try:
             yield connection
         finally:
-            with suppress(aiomqtt.MqttError):
-                await connection.__aexit__(None, None, None)
+            await _leave(connection)
 
-    async def _enter(self) -> Connection:
+    async def _understood(self) -> aiomqtt.ProtocolVersion:
+        """Ask which version the broker speaks.
+
+        The question carries neither will nor credentials nor properties: amqtt reads those of MQTT 5 as if
+        they were of 3.1.1, and waits for ever for bytes that do not come.
+        """
+        question = Connection(
+            self._address.host,
+            self._address.port,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            timeout=ANSWER_TIMEOUT,
+            tls_params=self._tls(),
+        )
         try:
-            return await self._attempt()
-        except aiomqtt.MqttError as error:
-            if not self._falls_back(error):
-                raise
-            return await self._attempt()
+            await _enter(question)
+        except aiomqtt.MqttCodeError as error:
+            number = error.rc.value if isinstance(error.rc, ReasonCode) else error.rc
+            refused = number in UNSUPPORTED_VERSION
+            return aiomqtt.ProtocolVersion.V311 if refused else aiomqtt.ProtocolVersion.V5
+        await _leave(question)
+        return aiomqtt.ProtocolVersion.V5
 
-    async def _attempt(self) -> Connection:
-        connection = self._client()
-        entering = asyncio.ensure_future(connection.__aenter__())
-        try:
-            await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            await asyncio.wait({entering})  # it connects in a thread, which cannot be stopped
-            entering.exception()
-            connection.abandon()
-            raise
-        except aiomqtt.MqttError:
-            connection.abandon()
-            raise
-        return connection
-
-    def _client(self) -> Connection:
-        version5 = self._protocol is aiomqtt.ProtocolVersion.V5
+    def _connection(self, protocol: aiomqtt.ProtocolVersion) -> Connection:
+        version5 = protocol is aiomqtt.ProtocolVersion.V5
         password, will = self._settings.password, self._will
         return Connection(
             self._address.host,
@@ -154,26 +156,41 @@ class Dialer:
             username=self._settings.username,
             password=password.get_secret_value() if password else None,
             identifier=self._identifier,
-            protocol=self._protocol,
+            protocol=protocol,
             will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
             # with an identifier the broker is asked to keep our session
             clean_session=None if version5 else self._identifier is None,
-            clean_start=self._identifier is None if version5 else MQTT_CLEAN_START_FIRST_ONLY,
+            clean_start=self._identifier is None,
             properties=_remembered() if version5 and self._identifier else None,
             timeout=ANSWER_TIMEOUT,
             keepalive=self._settings.keepalive_s,
             max_queued_incoming_messages=MOST_INCOMING,
-            # verifies against the system's authorities, which are loaded off the loop
-            tls_params=aiomqtt.TLSParameters() if self._address.tls else None,
+            tls_params=self._tls(),
         )
 
-    def _falls_back(self, error: aiomqtt.MqttError) -> bool:
-        code = error.rc if isinstance(error, aiomqtt.MqttCodeError) else None
-        number = code.value if isinstance(code, ReasonCode) else code
-        if self._protocol is aiomqtt.ProtocolVersion.V311 or number not in UNSUPPORTED_VERSION:
-            return False
-        self._protocol = aiomqtt.ProtocolVersion.V311
-        return True
+    def _tls(self) -> aiomqtt.TLSParameters | None:
+        # empty parameters verify against the system's authorities, which are loaded off the loop
+        return aiomqtt.TLSParameters() if self._address.tls else None
+
+
+async def _enter(connection: Connection) -> None:
+    """Connect, and leave no socket behind where that fails or is cancelled."""
+    entering = asyncio.ensure_future(connection.__aenter__())
+    try:
+        await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        await asyncio.wait({entering})  # it connects in a thread, which cannot be stopped
+        entering.exception()
+        connection.abandon()
+        raise
+    except aiomqtt.MqttError:
+        connection.abandon()
+        raise
+
+
+async def _leave(connection: Connection) -> None:
+    with suppress(aiomqtt.MqttError):
+        await connection.__aexit__(None, None, None)
 
 
 class BackOff:

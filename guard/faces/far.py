@@ -13,7 +13,7 @@ from guard.faces.identity import without_doubles
 from guard.faces.landmarker import Landmarker, Mesh, ShortRangeDetector
 from guard.faces.pictures import cut_square
 
-TILE_SHARES: Final = (1.0, 0.5, 0.33)
+TILE_SHARES: Final = (1.0, 0.5)
 """Sides of the tiles, as shares of the frame's shorter side; each search takes one, in turn."""
 
 TILE_OVERLAP: Final = 0.4

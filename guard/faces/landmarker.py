@@ -80,20 +80,16 @@ class Landmarker:
 
     def __init__(self, model: bytes, faces: int = 1, *, following: bool = True) -> None:
         with needing_system_libraries("MediaPipe"):
-            from mediapipe.tasks.python import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- no types; heavy
-                BaseOptions,
-                vision,
-            )
-
-            mode = vision.RunningMode.VIDEO if following else vision.RunningMode.IMAGE
-            options = vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_buffer=model),
+            tasks = _mediapipe().tasks
+            mode = tasks.vision.RunningMode.VIDEO if following else tasks.vision.RunningMode.IMAGE
+            options = tasks.vision.FaceLandmarkerOptions(
+                base_options=tasks.BaseOptions(model_asset_buffer=model),
                 running_mode=mode,
                 num_faces=faces,
                 output_face_blendshapes=True,
                 output_facial_transformation_matrixes=True,
             )
-            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            self._landmarker = tasks.vision.FaceLandmarker.create_from_options(options)
         self._following = following
         self._last_ms = -1
 
@@ -122,13 +118,11 @@ class ShortRangeDetector:
         with zipfile.ZipFile(io.BytesIO(model)) as bundle:
             detector = bundle.read(DETECTOR_NAME)
         with needing_system_libraries("MediaPipe"):
-            from mediapipe.tasks.python import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- no types; heavy
-                BaseOptions,
-                vision,
+            tasks = _mediapipe().tasks
+            options = tasks.vision.FaceDetectorOptions(
+                base_options=tasks.BaseOptions(model_asset_buffer=detector)
             )
-
-            options = vision.FaceDetectorOptions(base_options=BaseOptions(model_asset_buffer=detector))
-            self._detector = vision.FaceDetector.create_from_options(options)
+            self._detector = tasks.vision.FaceDetector.create_from_options(options)
 
     def detect(self, picture: Picture) -> tuple[Box, ...]:
         """Boxes from brow to chin, pixels of the RGB picture."""
@@ -143,9 +137,14 @@ class ShortRangeDetector:
         self._detector.close()
 
 
-def _image(picture: Picture) -> Any:
-    import mediapipe  # noqa: PLC0415 -- heavy: loaded on first use
+def _mediapipe() -> Any:
+    import mediapipe  # type: ignore[import-untyped]  # noqa: PLC0415 -- it has no types; heavy
 
+    return mediapipe
+
+
+def _image(picture: Picture) -> Any:
+    mediapipe = _mediapipe()
     return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
 
 

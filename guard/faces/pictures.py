@@ -82,7 +82,7 @@ def _cut(plane: Plane, x: int, y: int, side: int) -> Plane:
 
 
 def _span(start: int, length: int, end: int) -> tuple[int, int, int, int]:
-    """Of ``length`` samples: first and past-last inside 0..``end`` (one at least), missing before and after."""
+    """First and past-last sample inside 0..``end`` (one at least), and how many miss before and after."""
     first = min(max(start, 0), end - 1)
     last = max(min(start + length, end), first + 1)
     before = min(first - min(start, first), length - 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from guard.config import IceSettings
-from guard.core.errors import SignallingError
+from guard.core.errors import GuardError, SignallingError
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, Seconds
 from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
@@ -47,6 +47,8 @@ class FrameSource:
         self.codec = encoder.codec
         self.dropped = 0
         self.ended = asyncio.Event()
+        self.failure: GuardError | None = None
+        """Why the source ended early, if it did."""
         self._frames = frames
         self._encoder = encoder
         self._clock = clock
@@ -76,6 +78,8 @@ class FrameSource:
     def _run(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[AccessUnit], None]) -> None:
         try:
             self._send_all(loop, deliver)
+        except GuardError as failure:
+            self.failure = failure
         finally:
             loop.call_soon_threadsafe(self.ended.set)
 
@@ -119,6 +123,11 @@ class WhipPublisher:
         self._connection = ClientPeer(url, token, ice or IceSettings(), clock, http)
 
     @property
+    def gone(self) -> asyncio.Event:
+        """Set when the other side has ended the call."""
+        return self._connection.ended
+
+    @property
     def sent(self) -> int:
         """Access units sent."""
         return self._video.sent
@@ -135,7 +144,7 @@ class WhipPublisher:
         if self._silence:
             peer.send(OPUS, self._audio, lambda: None)
         await self._connection.connect()
-        self._source.start(self._video.put)
+        self._source.start(self._put)
         if self._silence:
             peer.spawn(self._send_silence())
 
@@ -145,6 +154,11 @@ class WhipPublisher:
         self._video.close()
         self._audio.close()
         await self._connection.close()
+
+    def _put(self, unit: AccessUnit) -> None:
+        self._video.put(unit)
+        if self._video.needs_keyframe:
+            self._source.request_keyframe()
 
     async def _send_silence(self) -> None:
         step = OPUS_SAMPLES / Codec.OPUS.clock_rate

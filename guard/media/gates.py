@@ -8,6 +8,9 @@ from guard.core.units import Seconds
 MAX_DATAGRAM = 1472
 """Payload of UDP over IPv4 on Ethernet; larger ones make libsrtp raise."""
 
+LAST_STUN_BYTE = 3
+"""Datagrams that begin with 0..3 are STUN (RFC 7983 section 7)."""
+
 MAX_KNOWN_ADDRESSES = 32
 MAX_WAITING_DATAGRAMS = 512
 MAX_JUMP = 1000
@@ -23,7 +26,7 @@ Address = tuple[str, int]
 class DatagramGate:
     """Admits datagrams of 1..1472 bytes; media and DTLS only from addresses that passed an ICE check.
 
-    ``dropped`` counts by reason: ``size``, ``stranger``, ``overflow``, ``malformed``.
+    ``dropped`` counts by reason: ``size``, ``stranger``, ``overflow``.
     """
 
     def __init__(self, dropped: Counter[str]) -> None:
@@ -43,7 +46,7 @@ class DatagramGate:
         """Whether to take this datagram while ``waiting`` others are queued (RFC 7983 section 7)."""
         if not 1 <= len(datagram) <= MAX_DATAGRAM:
             return self._drop("size")
-        if datagram[0] <= 3:  # noqa: PLR2004 -- RFC 7983: 0..3 is STUN, which authenticates itself
+        if datagram[0] <= LAST_STUN_BYTE:  # STUN authenticates itself
             return True
         if address not in self._known:
             return self._drop("stranger")

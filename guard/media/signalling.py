@@ -177,7 +177,15 @@ def _checked(sdp: str, session: SessionDescription, role: Role) -> Offer:
         got = ", ".join(kinds) or "none"
         msg = f"SDP offer: expected one video and at most one audio section, got {got}; offer one of each"
         raise SignallingError(msg)
-    if len({media.rtp.muxId for media in session.media}) < len(kinds):
+    mids = {media.rtp.muxId for media in session.media}
+    bundled = {mid for group in session.group if group.semantic == "BUNDLE" for mid in group.items}
+    if not bundled <= mids:
+        # aiortc would take the transport away from every section bundled with one that is not there.
+        msg = (
+            "SDP offer: expected a=group:BUNDLE to name sections by their a=mid, got others; keep them alike"
+        )
+        raise SignallingError(msg)
+    if len(mids) < len(kinds):
         msg = "SDP offer: expected one a=mid a section, got one twice; post createOffer()'s SDP unchanged"
         raise SignallingError(msg)
     for media in session.media:

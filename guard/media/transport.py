@@ -31,7 +31,7 @@ from guard.core.errors import EnvironmentProblem, SignallingError
 from guard.core.units import Clock, Seconds
 from guard.media.assembler import AccessUnit, Kind, Packet
 from guard.media.frames import MediaPacket, packet_of
-from guard.media.gates import DatagramGate
+from guard.media.gates import LAST_STUN_BYTE, DatagramGate
 from guard.media.inbound import InboundTrack
 from guard.media.signalling import MAX_CANDIDATES, PARSER_FAULTS, Format, Fragment, Offer
 
@@ -41,7 +41,7 @@ ADAPTED: dict[type, tuple[str, ...]] = {
     RTCRtpSender: ("_send_keyframe",),
     RTCDtlsTransport: ("_recv_next", "_send_rtp", "_register_rtp_receiver", "_unregister_rtp_receiver"),
     StunProtocol: ("datagram_received", "send_stun"),
-    Connection: ("get_component_candidates",),
+    Connection: ("get_component_candidates", "data_received"),
     CandidatePair: ("remote_addr", "State"),
 }
 """Private names of aiortc and aioice that are used or replaced here, by class."""
@@ -212,6 +212,7 @@ class Peer:
         _, late = await asyncio.wait(tasks, timeout=SETTLE_TIMEOUT)
         for task in late:
             task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         current = asyncio.current_task()
@@ -233,7 +234,7 @@ class Peer:
                 self._gate_dtls(dtls)
 
     def _gate_ice(self, connection: Connection) -> None:
-        gather = connection.get_component_candidates
+        gather, take_data = connection.get_component_candidates, connection.data_received
         ours = list(self._ice.host_addresses)
 
         async def gather_ours(component: int, addresses: list[str], timeout: int = 5) -> Any:  # noqa: ASYNC109 -- aioice's signature
@@ -245,7 +246,15 @@ class Peer:
                 self._gate_socket(connection, protocol)
             return found
 
+        def data_received(datagram: bytes, component: int) -> None:
+            # aioice takes STUN that it cannot parse for data, from anybody (RFC 7983: 0..3 is STUN only).
+            if datagram[0] <= LAST_STUN_BYTE:
+                self.dropped["malformed"] += 1
+            else:
+                take_data(datagram, component)
+
         _replace(connection, "get_component_candidates", gather_ours)
+        _replace(connection, "data_received", data_received)
 
     def _gate_socket(self, connection: Connection, protocol: StunProtocol) -> None:
         gate = DatagramGate(self.dropped)

@@ -59,7 +59,8 @@ class Analysis:
         """Hand over a frame; never blocks."""
         if frame.arrived_at >= self._next_due - EARLY * self._interval:
             # keep to the grid while frames flow, start a new one after a pause
-            self._next_due = max(self._next_due, frame.arrived_at - self._interval) + self._interval
+            paused = frame.arrived_at - self._next_due > self._interval
+            self._next_due = (frame.arrived_at if paused else self._next_due) + self._interval
             self._mailbox.put(frame)
 
     def stop(self) -> None:

@@ -12,7 +12,7 @@ from guard.core.types import VideoFrame
 from guard.core.units import Seconds
 from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
 from guard.media.client import FORMATS, VIDEO_FORMATS
-from guard.media.encode import VideoEncoder
+from guard.media.encode import AudioEncoder, VideoEncoder
 from guard.media.forwarder import UnitQueue
 from guard.media.publication import Publication, Subscription
 from guard.media.signalling import OPUS
@@ -35,7 +35,7 @@ class ManualClock:
 async def eventually(condition: Callable[[], object]) -> None:
     """Let the loop run until something holds; fail after 20 s."""
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 -- conditions of any kind, some of other threads
             await asyncio.sleep(0)
 
 
@@ -58,6 +58,12 @@ def encoded_units(codec: Codec, count: int, *, keyframe_every: int = 0, **size: 
             encoder.force_keyframe()
         units += encoder.encode(frame)
     return units
+
+
+def tone(seconds: Seconds) -> list[AccessUnit]:
+    """A voice of 440 Hz as Opus, heard at 1 s."""
+    samples = 0.5 * np.sin(2 * np.pi * 440 * np.arange(round(48_000 * seconds)) / 48_000)
+    return AudioEncoder().encode(samples.astype(np.float32), at=1.0)
 
 
 def unit(number: int, *, keyframe: bool = False, codec: Codec = Codec.VP8) -> AccessUnit:

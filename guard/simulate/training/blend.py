@@ -66,8 +66,8 @@ def landmark_swap(
 ) -> tuple[Picture, Mask]:
     """Lay the face of ``source`` over ``target`` by their landmarks; return it and the mask.
 
-    Both are uint8 RGB with landmarks of equal number in pixels. The source is fitted by one affine map, brought
-    to the target's colours and, at times, to the coarse detail of a swap network.
+    Both are uint8 RGB with landmarks of equal number in pixels. The source is fitted by one affine map,
+    brought to the target's colours and, at times, to the coarse detail of a swap network.
     """
     check_picture(target)
     check_picture(source)
@@ -75,7 +75,8 @@ def landmark_swap(
     matrix = _fit(source_points[:, :2], target_points[:, :2], similarity=chance(rng, 0.4))
     fitted = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
     covered = cv2.warpAffine(np.ones(source.shape[:2], np.float32), matrix, (width, height))
-    mask = hull_mask(target_points, target.shape[:2], rng) * blur(covered, 2.0)
+    inside = blur(np.asarray(covered, np.float32), 2.0)
+    mask = hull_mask(target_points, target.shape[:2], rng) * inside
     matched = match_colours(np.asarray(fitted, np.uint8), target, mask, rng.uniform(0.5, 1.0))
     extent = float(np.ptp(target_points[:, :2], axis=0).max())
     coarse = _coarsen(matched, extent, rng) if chance(rng, 0.6) else matched
@@ -83,7 +84,7 @@ def landmark_swap(
 
 
 def match_colours(picture: Picture, like: Picture, mask: Mask, strength: float) -> Picture:
-    """Move mean and spread of ``picture`` to those of ``like`` inside ``mask``, in Lab (Reinhard et al., 2001)."""
+    """Give ``picture`` mean and spread of ``like`` inside ``mask``, in Lab (Reinhard et al., 2001)."""
     inside = mask > 0.5 * float(mask.max())
     if not inside.any():
         return picture
@@ -126,10 +127,9 @@ def _alter(picture: Picture, rng: np.random.Generator) -> Picture:
 
 def _jitter(picture: Picture, centre: Points, extent: float, rng: np.random.Generator) -> Picture:
     """Turn by up to 3 degrees, scale by 5 %, shift by 3 % of the face."""
-    matrix = cv2.getRotationMatrix2D(
-        (float(centre[0]), float(centre[1])), rng.uniform(-3, 3), rng.uniform(0.95, 1.05)
-    )
-    matrix = np.asarray(matrix, np.float64)
+    pivot = (float(centre[0]), float(centre[1]))
+    turn = cv2.getRotationMatrix2D(pivot, rng.uniform(-3, 3), rng.uniform(0.95, 1.05))
+    matrix = np.asarray(turn, np.float64)
     matrix[:, 2] += rng.uniform(-0.03, 0.03, 2) * extent
     height, width = picture.shape[:2]
     return np.asarray(

@@ -57,7 +57,7 @@ def photo(picture: Picture, points: Points, rng: np.random.Generator) -> tuple[P
 
 
 def screen(picture: Picture, points: Points, rng: np.random.Generator) -> tuple[Picture, Mask]:
-    """A telephone or monitor before the camera: white point, grid, moire, bezel, glare; and the mask of it."""
+    """A replay on a telephone or monitor: white point, grid, moire, bezel, glare; and the mask of it."""
     check_picture(picture)
     check_points(points)
     edge = _edge(points, rng)

@@ -99,7 +99,7 @@ def quad_mask(edge: Quad, shape: tuple[int, int], softness: float) -> Mask:
 
 def shrunk(edge: Quad, pixels: float) -> Quad:
     """The quad with every corner moved ``pixels`` towards its middle, in x and in y."""
-    return (edge - np.sign(edge - edge.mean(axis=0)) * pixels).astype(np.float32)
+    return np.asarray(edge - np.sign(edge - edge.mean(axis=0)) * pixels, np.float32)
 
 
 def _pixel(point: NDArray[np.floating]) -> tuple[int, int]:

@@ -1,0 +1,150 @@
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from guard.config import MediaSettings
+from guard.core.errors import CapacityError, GuardError, NotFoundError, SignallingError, UnsupportedCodec
+from guard.media.assembler import AccessUnit, Codec
+from guard.media.client import FrameSource, WhepSubscriber, WhipPublisher
+from guard.media.encode import VideoEncoder
+from guard.media.publication import Publication
+from tests.support.media import LOOPBACK, FakeEndpoint, RefusingEndpoint, drawn_frames, eventually
+
+if TYPE_CHECKING:
+    from guard.core.types import VideoFrame
+
+pytestmark = pytest.mark.media
+
+
+def source(codec: str = "vp8", count: int = 20, fps: float = 60.0) -> FrameSource:
+    return FrameSource(
+        drawn_frames(count, fps=fps), VideoEncoder(codec, 160, 120, fps, 300_000), time.monotonic
+    )
+
+
+def publisher(http: httpx.AsyncBaseTransport, feed: FrameSource, *, silence: bool = False) -> WhipPublisher:
+    return WhipPublisher(
+        "http://guard.test/whip/room",
+        "tok",
+        feed,
+        clock=time.monotonic,
+        ice=LOOPBACK,
+        silence=silence,
+        http=http,
+    )
+
+
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+async def test_a_clip_is_published_and_watched_over_whip_and_whep(codec: str):
+    seen: list[VideoFrame] = []
+    watched: list[VideoFrame] = []
+    heard: list[AccessUnit] = []
+    closed: list[str] = []
+    publication = Publication("p1", MediaSettings(), LOOPBACK, time.monotonic, seen.append, closed.append)
+    endpoint = FakeEndpoint(publication)
+    sender = publisher(endpoint, source(codec, 60), silence=True)
+    watcher = WhepSubscriber(
+        "http://guard.test/whep/room/p1",
+        "tok",
+        clock=time.monotonic,
+        ice=LOOPBACK,
+        audio=True,
+        on_unit=heard.append,
+        on_frame=watched.append,
+        http=endpoint,
+    )
+    await sender.start()
+    await watcher.start()
+    await eventually(lambda: watched and seen and any(unit.codec is Codec.OPUS for unit in heard))
+    await eventually(sender.ended.is_set)
+    stats = watcher.stats()
+    await sender.stop()
+    await watcher.stop()
+    await publication.close()
+    assert endpoint.tokens == {"Bearer tok"}
+    assert sorted(endpoint.deleted) == ["/whep/room/p1/1", "/whip/room/1"]
+    assert stats.units > 10
+    assert stats.keyframes >= 1
+    assert stats.decoded == len(watched)
+    assert stats.audio_units > 0
+    assert stats.first_unit_s is not None
+    assert sender.sent > stats.units
+    assert closed == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, SignallingError),
+        (401, SignallingError),
+        (404, NotFoundError),
+        (406, UnsupportedCodec),
+        (429, CapacityError),
+        (503, CapacityError),
+    ],
+)
+async def test_a_refusal_carries_the_endpoints_words(status: int, expected: type[GuardError]):
+    problem = {"title": "Refused", "detail": "expected a token, got none; send one"}
+    response = httpx.Response(status, json=problem, headers={"Content-Type": "application/problem+json"})
+    sender = publisher(RefusingEndpoint(response), source())
+    with pytest.raises(
+        expected, match=f"expected 201 Created, got {status}: expected a token, got none; send one"
+    ):
+        await sender.start()
+    await sender.stop()
+
+
+async def test_a_refusal_in_plain_words_is_cut():
+    sender = publisher(RefusingEndpoint(httpx.Response(500, text="x" * 9000)), source())
+    with pytest.raises(SignallingError) as caught:
+        await sender.start()
+    await sender.stop()
+    assert 500 < len(str(caught.value)) < 700
+
+
+async def test_an_endpoint_that_is_not_there_is_named():
+    sender = publisher(RefusingEndpoint(None), source())
+    with pytest.raises(
+        SignallingError, match=r"http://guard\.test/whip/room: .*is the guard running there\?"
+    ):
+        await sender.start()
+    await sender.stop()
+
+
+async def test_an_answer_that_is_none_is_refused():
+    sender = publisher(RefusingEndpoint(httpx.Response(201, text="v=0\r\n")), source())
+    with pytest.raises(SignallingError, match="SDP answer: expected one that fits our offer"):
+        await sender.start()
+    await sender.stop()
+
+
+async def test_a_source_that_breaks_says_why():
+    feed = FrameSource(drawn_frames(2), VideoEncoder("vp8", 320, 240, 30.0, 300_000), time.monotonic)
+    feed.start(lambda _: None)
+    await feed.ended.wait()
+    await feed.stop()
+    assert "expected frames of 320 x 240, got 160 x 120" in str(feed.failure)
+
+
+async def test_a_publisher_learns_that_the_guard_has_ended_the_call():
+    publication = Publication("p1", MediaSettings(), LOOPBACK, time.monotonic, lambda _: None, lambda _: None)
+    sender = publisher(FakeEndpoint(publication), source(count=600))
+    await sender.start()
+    await publication.close()
+    await sender.gone.wait()
+    await sender.stop()
+
+
+async def test_a_publisher_who_is_late_drops_frames():
+    feed = source(count=100)
+    sent: list[AccessUnit] = []
+    # A clock that leaps by a second at every look: every frame is late.
+    ticks = iter(range(1000))
+    feed._clock = lambda: float(next(ticks))
+    feed.start(sent.append)
+    await feed.ended.wait()
+    await feed.stop()
+    assert feed.dropped == 100
+    assert sent == []

@@ -1,0 +1,169 @@
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+
+from guard.core.errors import MediaError
+from guard.core.types import VideoFrame
+from guard.media.assembler import AccessUnit, Codec
+from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder, check_unit
+from tests.support.media import drawn_frames, encoded_units, eventually, tone
+
+pytestmark = pytest.mark.media
+
+VIDEO = [Codec.VP8, Codec.H264]
+
+
+class Frames(list[VideoFrame]):
+    """Keeps what a decoder hands out."""
+
+
+def giant(unit: AccessUnit) -> AccessUnit:
+    """A VP8 keyframe that claims to be 16383 x 16383."""
+    payload = unit.payload[:6] + b"\xff\x3f\xff\x3f" + unit.payload[10:]
+    return dataclasses.replace(unit, payload=payload)
+
+
+@pytest.mark.parametrize(("codec", "size"), [(Codec.VP8, (151, 91)), (Codec.H264, (150, 90))])
+async def test_frames_come_out_as_views_like_what_went_in(codec: Codec, size: tuple[int, int]):
+    units = encoded_units(codec, 10, width=size[0], height=size[1])
+    frames = Frames()
+    decoder = VideoDecoder(time.monotonic, frames.append, queue_units=10)
+    for unit in units:
+        decoder.put(dataclasses.replace(unit, arrived_at=unit.pts + 5))
+    await eventually(lambda: len(frames) == 10)
+    await decoder.close()
+    for frame, drawn in zip(frames, drawn_frames(10, *size), strict=True):
+        assert (frame.width, frame.height) == size
+        assert frame.pts == pytest.approx(drawn.pts, abs=1e-4)
+        assert frame.arrived_at == pytest.approx(drawn.pts + 5, abs=1e-4)
+        assert np.abs(frame.y.astype(int) - drawn.y).mean() < 12
+        assert not frame.y.flags.owndata
+        assert not frame.y.flags.writeable
+    assert (decoder.frames, decoder.errors) == (10, 0)
+
+
+@pytest.mark.parametrize("codec", VIDEO)
+async def test_overflow_drops_to_the_next_keyframe(codec: Codec):
+    units = encoded_units(codec, 12, keyframe_every=8)
+    frames = Frames()
+    decoder = VideoDecoder(time.monotonic, frames.append, queue_units=2)
+    decoder.put(units[0])
+    # Within one step of the loop more units come than may wait, however fast the thread is.
+    for unit in units[1:8] * 20:
+        decoder.put(unit)
+    dropped = decoder.dropped.total()
+    assert dropped > 0
+    assert decoder.needs_keyframe
+    await eventually(lambda: decoder.frames == 1 + 140 - dropped)
+    decoder.put(units[8])
+    decoder.put(units[9])
+    await eventually(lambda: decoder.frames == 3 + 140 - dropped)
+    await decoder.close()
+    assert not decoder.needs_keyframe
+
+
+async def test_a_giant_vp8_keyframe_is_refused_unseen_and_decoding_goes_on():
+    units = encoded_units(Codec.VP8, 9, keyframe_every=4)
+    frames = Frames()
+    decoder = VideoDecoder(time.monotonic, frames.append, queue_units=20, max_pixels=1920 * 1088)
+    for unit in [*units[:4], giant(units[4]), *units[5:8]]:
+        decoder.put(unit)
+    await eventually(lambda: decoder.errors == 4)
+    assert decoder.needs_keyframe
+    decoder.put(units[8])
+    await eventually(lambda: decoder.frames == 5)
+    await decoder.close()
+    assert not decoder.needs_keyframe
+
+
+def test_a_giant_keyframe_breaks_the_policy():
+    unit = encoded_units(Codec.VP8, 1)[0]
+    check_unit(unit, max_pixels=160 * 120, max_bytes=10**6)
+    with pytest.raises(MediaError, match="got 16383 x 16383; send a smaller"):
+        check_unit(giant(unit), max_pixels=1920 * 1088, max_bytes=10**6)
+    with pytest.raises(MediaError, match="at most 10 bytes"):
+        check_unit(unit, max_pixels=1920 * 1088, max_bytes=10)
+
+
+def test_a_large_h264_keyframe_breaks_the_policy():
+    unit = encoded_units(Codec.H264, 1, width=320, height=240)[0]
+    check_unit(unit, max_pixels=320 * 240, max_bytes=10**6)
+    with pytest.raises(MediaError, match="got 320 x 240"):
+        check_unit(unit, max_pixels=320 * 240 - 1, max_bytes=10**6)
+
+
+@pytest.mark.parametrize("codec", VIDEO)
+async def test_garbage_is_counted_and_decoding_goes_on_at_the_next_keyframe(codec: Codec):
+    units = encoded_units(codec, 6, keyframe_every=3)
+    noise = np.random.default_rng(1)
+    frames = Frames()
+    decoder = VideoDecoder(time.monotonic, frames.append, queue_units=200)
+    decoder.put(units[0])
+    for _ in range(100):
+        payload = units[0].payload[:4] + noise.bytes(int(noise.integers(40)))
+        decoder.put(dataclasses.replace(units[1], payload=payload, keyframe=True))
+    for unit in units[3:]:
+        decoder.put(unit)
+    await eventually(lambda: frames and frames[-1].pts == pytest.approx(units[-1].pts))
+    await decoder.close()
+    assert decoder.errors > 0
+
+
+async def test_a_decoder_that_never_worked_closes():
+    decoder = VideoDecoder(time.monotonic, Frames().append)
+    await decoder.close()
+    assert decoder.frames == 0
+
+
+async def test_a_voice_becomes_16_khz_mono():
+    window = AudioWindow(2.0)
+    decoder = AudioDecoder(window)
+    units = tone(0.8)
+    for unit in units:
+        decoder.put(unit)
+    await eventually(lambda: len(window.latest()[0]) > 0.75 * 16_000)
+    await decoder.close()
+    samples, ended_at = window.latest()
+    assert samples.dtype == np.float32
+    assert ended_at == 1.0
+    steady = samples[4000:12_000]
+    peak = np.argmax(np.abs(np.fft.rfft(steady))) * 16_000 / len(steady)
+    assert peak == pytest.approx(440, abs=5)
+    assert 0.2 < np.sqrt(np.mean(steady**2)) < 0.6
+    assert decoder.errors == 0
+
+
+async def test_a_pause_of_the_sender_becomes_silence():
+    window = AudioWindow(4.0)
+    decoder = AudioDecoder(window)
+    units = tone(0.4)
+    late = [dataclasses.replace(unit, pts=unit.pts + 1.0) for unit in units[10:]]
+    for unit in units[:10] + late:
+        decoder.put(unit)
+    await eventually(lambda: len(window.latest()[0]) > 1.3 * 16_000)
+    await decoder.close()
+    pause = window.latest()[0][round(0.3 * 16_000) : round(1.1 * 16_000)]
+    assert np.abs(pause).max() == 0
+
+
+async def test_broken_opus_is_counted():
+    window = AudioWindow(1.0)
+    decoder = AudioDecoder(window)
+    for unit in tone(0.1):
+        decoder.put(dataclasses.replace(unit, payload=b"\xff" * 3))
+    await eventually(lambda: decoder.errors == 5)
+    await decoder.close()
+
+
+def test_the_window_keeps_the_newest_samples():
+    window = AudioWindow(10 / 16_000)
+    assert len(window.latest()[0]) == 0
+    for start in range(0, 28, 7):
+        window.add(np.arange(start, start + 7, dtype=np.float32), float(start))
+    samples, ended_at = window.latest()
+    assert samples.tolist() == list(range(18, 28))
+    assert ended_at == 21.0
+    window.add(np.arange(100, dtype=np.float32), 1.0)
+    assert window.latest()[0].tolist() == list(range(90, 100))

@@ -1,0 +1,169 @@
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from guard.core.errors import SignallingError, UnsupportedCodec
+from guard.media.assembler import Codec
+from guard.media.signalling import Format, read_fragment, read_offer
+
+pytestmark = pytest.mark.unit
+
+TRANSPORT = (
+    "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=rtcp-mux\r\na=setup:actpass\r\n"
+    "a=fingerprint:sha-256 " + ":".join(["AB"] * 32) + "\r\n"
+)
+H264 = "a=rtpmap:{0} H264/90000\r\na=fmtp:{0} packetization-mode={1};profile-level-id={2}\r\n"
+VP8 = "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"
+OPUS = "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n"
+CANDIDATE = "a=candidate:1 1 {} 2130706431 192.0.2.{} 5000 typ host\r\n"
+
+
+def section(kind: str, mid: int, codecs: str, direction: str = "sendonly", more: str = "") -> str:
+    formats = " ".join(re.findall(r"rtpmap:(\d+)", codecs)) or "0"
+    head = f"m={kind} 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na={direction}\r\n"
+    return head + TRANSPORT + codecs + more
+
+
+def offer(*sections: str) -> str:
+    mids = " ".join(str(number) for number in range(len(sections)))
+    return f"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {mids}\r\n" + "".join(sections)
+
+
+GOOD = offer(section("video", 0, VP8 + H264.format(102, 1, "42e01f")), section("audio", 1, OPUS))
+
+
+def test_a_good_offer_is_read_in_the_order_of_its_codecs():
+    read = read_offer(GOOD, "publish")
+    assert read.video == (Format(Codec.VP8), Format(Codec.H264, "42e01f"))
+    assert read.audio
+    assert read.kinds == ("video", "audio")
+    assert read.ice_ufrag == "abcd"
+    assert read_offer(GOOD.encode(), "publish") == read
+
+
+@pytest.mark.parametrize(
+    ("codecs", "found"),
+    [
+        (H264.format(102, 1, "42001f") + VP8, (Format(Codec.H264, "42001f"), Format(Codec.VP8))),
+        (H264.format(102, 1, "42e034"), (Format(Codec.H264, "42e01f"),)),
+        (H264.format(102, 1, "64001f") + VP8, (Format(Codec.VP8),)),
+    ],
+)
+def test_only_baseline_h264_is_taken(codecs: str, found: tuple[Format, ...]):
+    assert read_offer(offer(section("video", 0, codecs)), "publish").video == found
+
+
+@pytest.mark.parametrize(
+    "codecs",
+    [
+        "a=rtpmap:98 VP9/90000\r\n",
+        "a=rtpmap:45 AV1/90000\r\n",
+        H264.format(102, 1, "64001f"),
+        H264.format(102, 0, "42e01f"),
+    ],
+)
+def test_other_video_codecs_are_named_and_refused(codecs: str):
+    with pytest.raises(UnsupportedCodec, match=r"expected VP8 or H\.264.*got (VP9|AV1|H264); offer one"):
+        read_offer(offer(section("video", 0, codecs)), "publish")
+
+
+def test_audio_without_opus_is_refused():
+    with pytest.raises(UnsupportedCodec, match="expected Opus, got PCMU, VP8"):
+        read_offer(
+            offer(section("video", 0, VP8), section("audio", 1, "a=rtpmap:0 PCMU/8000\r\n")), "publish"
+        )
+
+
+BROKEN: dict[str, tuple[str | bytes, str]] = {
+    "not SDP at all": ("hello", "got none"),
+    "empty": ("", "got none"),
+    "no UTF-8": (b"\xff\xfe\x00", "expected UTF-8"),
+    "too long": ("a" * 65_537, "at most 65536 bytes of SDP, got 65537"),
+    "too many lines": (GOOD + "a=x\r\n" * 1000, "at most 1000 lines"),
+    "too many codecs": (GOOD + "".join(f"a=rtpmap:{n} x/1\r\n" for n in range(200)), "128 codecs"),
+    "five sections": (
+        offer(*[section("video", n, VP8) for n in range(5)]),
+        "at most 4 media sections, got 5",
+    ),
+    "two videos": (offer(*[section("video", n, VP8) for n in range(2)]), "got video, video"),
+    "audio alone": (offer(section("audio", 0, OPUS)), "expected one video"),
+    "a data channel": (
+        offer(section("video", 0, VP8)) + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n",
+        "data channel",
+    ),
+    "200 candidates": (
+        offer(section("video", 0, VP8, more="".join(CANDIDATE.format("udp", n) for n in range(200)))),
+        "at most 16 UDP candidates, got 200",
+    ),
+    "a bundle with a stranger": (GOOD.replace("BUNDLE 0 1", "BUNDLE 5 0 1"), "a=group:BUNDLE"),
+    "one mid twice": (GOOD.replace("a=mid:1", "a=mid:0").replace("BUNDLE 0 1", "BUNDLE 0"), "got one twice"),
+    "the wrong direction": (offer(section("video", 0, VP8, "recvonly")), "got a=recvonly; set"),
+    "no direction": (offer(section("video", 0, VP8)).replace("a=sendonly\r\n", ""), "got a=nothing"),
+    "no fingerprint": (re.sub("a=fingerprint.*\r\n", "", GOOD), "a=fingerprint"),
+    "no ICE": (re.sub("a=ice-.*\r\n", "", GOOD), "a=ice-ufrag"),
+    "no rtcp-mux": (GOOD.replace("a=rtcp-mux\r\n", ""), "a=rtcp-mux"),
+    "a candidate that is none": (GOOD + "a=candidate:1 1 udp x\r\n", "cannot be parsed"),
+    "a codec that is none": (GOOD + "a=rtpmap:one\r\n", "cannot be parsed"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_offer_is_refused_with_words_that_mend_it(case: str):
+    text, words = BROKEN[case]
+    with pytest.raises(SignallingError, match=re.escape(words)) as caught:
+        read_offer(text, "publish")
+    assert caught.value.__cause__ is None
+    assert len(str(caught.value)) < 400
+
+
+def test_candidates_over_tcp_are_left_out():
+    more = "".join(CANDIDATE.format("tcp", n) for n in range(30)) + CANDIDATE.format("UDP", 7)
+    read = read_offer(offer(section("video", 0, VP8, more=more)), "publish")
+    assert [line for line in read.sdp.splitlines() if "candidate" in line] == [
+        CANDIDATE.format("UDP", 7).strip()
+    ]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.integers(0, len(GOOD) - 1),
+    st.integers(0, 30),
+    st.text(max_size=20),
+)
+def test_a_mutated_offer_is_read_or_refused(at: int, cut: int, put: str):
+    mutated = GOOD[:at] + put + GOOD[at + cut :]
+    try:
+        read = read_offer(mutated, "publish")
+    except SignallingError as refusal:
+        assert "; " in str(refusal)  # noqa: PT017 -- both ends are allowed, each is checked
+    else:
+        assert read.video
+
+
+def test_a_fragment_is_read_with_its_sections():
+    text = (
+        "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=video 9 RTP/AVP 0\r\na=mid:v\r\n"
+        "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\na=candidate:2 1 tcp 1 192.0.2.1 9 typ host\r\n"
+        "m=audio 9 RTP/AVP 0\r\na=mid:a\r\na=candidate:3 1 UDP 1 192.0.2.2 5000 typ host\r\n"
+        "a=end-of-candidates\r\n"
+    )
+    fragment = read_fragment(text)
+    assert [mid for mid, _ in fragment.candidates] == ["v", "a"]
+    assert fragment.ended
+    assert fragment.ice_ufrag == "abcd"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a=candidate:x 1 udp\r\n", "trickled candidate"),
+        ("a=candidate:1 1 udp one 192.0.2.1 5000 typ host\r\n", "trickled candidate"),
+        ("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n" * 17, "at most 16 candidates, got 17"),
+        (b"\xff", "UTF-8"),
+    ],
+)
+def test_a_broken_fragment_is_refused(text: str | bytes, words: str):
+    with pytest.raises(SignallingError, match=words):
+        read_fragment(text)

@@ -1,0 +1,145 @@
+"""The analysis thread: sampling, newest wins, failures."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from guard.core.errors import MediaError
+from guard.core.types import Assessment, State, VideoFrame
+from guard.core.units import Seconds
+from guard.session.analysis import Analysis
+from guard.session.pipeline import Verdict
+
+pytestmark = pytest.mark.unit
+
+PATIENCE = 5.0
+
+
+def frame(at: Seconds) -> VideoFrame:
+    plane, half = np.zeros((4, 4), np.uint8), np.zeros((2, 2), np.uint8)
+    return VideoFrame(plane, half, half, at, at, at)
+
+
+class GatedPipeline:
+    """Notes frames; waits in each until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seconds] = []
+        self.entered = threading.Semaphore(0)
+        self.gate = threading.Semaphore(0)
+        self.fails = False
+        self.closed = threading.Event()
+
+    def observe(self, frame: VideoFrame) -> Verdict:
+        self.seen.append(frame.arrived_at)
+        self.entered.release()
+        assert self.gate.acquire(timeout=PATIENCE)
+        if self.fails:
+            msg = "no picture"
+            raise MediaError(msg)
+        return self.tick(frame.arrived_at)
+
+    def tick(self, now: Seconds) -> Verdict:
+        return Verdict(Assessment(now, 0.1, 0.9, State.BONA_FIDE, 1.0), (), None)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class Bench:
+    """An analysis over a gated pipeline."""
+
+    def __init__(self, fps: float = 10.0) -> None:
+        self.pipeline = GatedPipeline()
+        self.verdicts: list[Verdict] = []
+        self.analysis = Analysis("p1", lambda: self.pipeline, fps, lambda: 0.0, self.verdicts.append)  # type: ignore[arg-type,return-value]  # a pipeline in all but name
+        self.analysis.start()
+
+    def offer(self, at: Seconds) -> None:
+        self.analysis.offer(frame(at))
+
+    def let_go(self, frames: int = 1) -> None:
+        for _ in range(frames):
+            self.pipeline.gate.release()
+
+    def entered(self) -> bool:
+        return self.pipeline.entered.acquire(timeout=PATIENCE)
+
+    def end(self) -> None:
+        self.analysis.stop()
+        self.let_go(100)
+        assert self.analysis.join(PATIENCE)
+
+
+def test_frames_between_two_due_times_are_skipped() -> None:
+    bench = Bench(fps=10.0)
+    for number in range(30):
+        bench.offer(number / 30)
+        if len(bench.analysis._mailbox):
+            bench.let_go()
+            assert bench.entered()
+    bench.end()
+    assert len(bench.pipeline.seen) == 10
+    assert bench.analysis.dropped == 0
+
+
+def test_a_camera_slower_than_the_sampling_is_analysed_whole() -> None:
+    bench = Bench(fps=10.0)
+    for number in range(10):
+        bench.offer(number / 7)
+        bench.let_go()
+        assert bench.entered()
+    bench.end()
+    assert len(bench.pipeline.seen) == 10
+
+
+def test_the_newest_frame_wins_and_the_loss_is_counted() -> None:
+    bench = Bench(fps=10.0)
+    bench.offer(0.0)
+    assert bench.entered()
+    for at in (0.1, 0.2, 0.3):
+        bench.offer(at)
+    bench.let_go(2)
+    assert bench.entered()
+    bench.end()
+    assert bench.pipeline.seen == [0.0, 0.3]
+    assert bench.analysis.dropped == 2
+
+
+def test_a_pause_starts_a_new_grid() -> None:
+    bench = Bench(fps=10.0)
+    for at in (0.0, 50.0, 50.05, 50.1):
+        bench.offer(at)
+        if len(bench.analysis._mailbox):
+            bench.let_go()
+            assert bench.entered()
+    bench.end()
+    assert bench.pipeline.seen == [0.0, 50.0, 50.1]
+
+
+def test_a_frame_that_cannot_be_analysed_is_counted_and_the_watch_goes_on() -> None:
+    bench = Bench()
+    bench.pipeline.fails = True
+    bench.offer(0.0)
+    bench.let_go()
+    assert bench.entered()
+    bench.pipeline.fails = False
+    bench.offer(1.0)
+    bench.let_go()
+    assert bench.entered()
+    bench.end()
+    assert bench.analysis.failures == 1
+    assert bench.analysis.judged == 1
+
+
+def test_the_pipeline_is_closed_in_its_own_thread_at_the_end() -> None:
+    bench = Bench()
+    bench.end()
+    assert bench.pipeline.closed.is_set()
+
+
+def test_an_analysis_that_never_started_can_be_joined() -> None:
+    analysis = Analysis("p1", GatedPipeline, 10.0, lambda: 0.0, lambda _: None)  # type: ignore[arg-type]  # a pipeline in all but name
+    analysis.stop()
+    assert analysis.join(0.1)

@@ -1,0 +1,183 @@
+"""The HTTP side: what it takes, what it refuses and in which words."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from guard.alerts.desk import open_desk
+from guard.alerts.message import Issuer
+from guard.config import AlertSettings, IceSettings, MediaSettings, MqttSettings, Settings, WebSettings
+from guard.session.node import Node
+from guard.session.participant import Watch
+from guard.session.pipeline import Pipeline
+from guard.telemetry.metrics import Metrics
+from guard.telemetry.stamps import StageTimes
+from guard.web.app import create_app
+from guard.web.tokens import TokenIssuer
+
+pytestmark = pytest.mark.unit
+
+NOW = 4_000_000_000.0
+SDP = {"Content-Type": "application/sdp"}
+
+
+def no_pipeline() -> Pipeline:
+    raise AssertionError
+
+
+@pytest.fixture
+def tokens() -> TokenIssuer:
+    return TokenIssuer("k" * 48, "call-guard")
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    settings = Settings(
+        ice=IceSettings(host_addresses=("127.0.0.1",)),
+        mqtt=MqttSettings(node="test"),
+        alerts=AlertSettings(outbox_path=tmp_path / "outbox.sqlite3"),
+    )
+    desk = open_desk(
+        settings.alerts, settings.mqtt, Issuer("test", "0", 0.85), lambda: datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    watch = Watch(MediaSettings(), settings.ice, 8.0, no_pipeline, desk, Metrics(), StageTimes(), lambda: 0.0)
+    return Node(settings, watch, ())
+
+
+@pytest.fixture
+async def client(node: Node, tokens: TokenIssuer) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(node, tokens, WebSettings())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://guard") as client:
+        yield client
+    await node._watch.desk.close(deadline=0)  # its link never ran
+
+
+@pytest.fixture
+def bearer(tokens: TokenIssuer) -> Callable[..., dict[str, str]]:
+    def make(room: str = "demo", **grants: bool) -> dict[str, str]:
+        return {"Authorization": f"Bearer {tokens.issue('ada', room, now=NOW, **grants)}"}
+
+    return make
+
+
+def detail(response: httpx.Response, status: int) -> str:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == status
+    return str(body["detail"])
+
+
+async def test_no_token(client: httpx.AsyncClient) -> None:
+    response = await client.post("/whip/demo", content="v=0", headers=SDP)
+    assert "Authorization: Bearer" in detail(response, 401)
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_wrong_token(client: httpx.AsyncClient) -> None:
+    response = await client.post("/whip/demo", content="v=0", headers=SDP | {"Authorization": "Bearer x.y.z"})
+    assert "ask for a new one" in detail(response, 401)
+
+
+@pytest.mark.parametrize(("room", "grant"), [("other", "publish"), ("demo", "subscribe")])
+async def test_a_token_for_something_else(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]], room: str, grant: str
+) -> None:
+    response = await client.post("/whip/demo", content="v=0", headers=SDP | bearer(room, **{grant: True}))
+    assert "does not grant" in detail(response, 403)
+
+
+async def test_malformed_offer(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]], node: Node
+) -> None:
+    response = await client.post("/whip/demo", content="v=0\r\nnonsense", headers=SDP | bearer(publish=True))
+    assert "expected" in detail(response, 400)
+    assert not list(node.rooms())
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"", b"v=0\x00\r\n" * 9])
+async def test_an_offer_that_is_no_text(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]], body: bytes
+) -> None:
+    detail(await client.post("/whip/demo", content=body, headers=SDP | bearer(publish=True)), 400)
+
+
+async def test_another_content_type(client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]]) -> None:
+    response = await client.post("/whip/demo", json={}, headers=bearer(publish=True))
+    assert "application/sdp" in detail(response, 415)
+
+
+async def test_a_large_body(client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]]) -> None:
+    response = await client.post("/whip/demo", content="v" * 70_000, headers=SDP | bearer(publish=True))
+    assert "at most 65536 bytes" in detail(response, 413)
+
+
+async def test_a_large_body_without_a_length(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]]
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"v" * 10_000
+
+    response = await client.post("/whip/demo", content=endless(), headers=SDP | bearer(publish=True))
+    assert "at most 65536 bytes" in detail(response, 413)
+
+
+@pytest.mark.parametrize("room", ["a%00b", "a%0Ab", "a%20b", "%F0%9F%99%82", "x" * 65, "%1B[2J"])
+async def test_a_room_id_with_other_characters(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]], room: str
+) -> None:
+    response = await client.post(f"/whip/{room}", content="v=0", headers=SDP | bearer(publish=True))
+    assert response.text.isprintable()
+    assert "room" in detail(response, 422)
+
+
+async def test_nobody_there_to_watch(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]]
+) -> None:
+    response = await client.post("/whep/demo/p_1", content="v=0", headers=SDP | bearer(subscribe=True))
+    assert "GET /v1/rooms" in detail(response, 404)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+async def test_an_unknown_session(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]], method: str
+) -> None:
+    headers = bearer(publish=True) | {"Content-Type": "application/trickle-ice-sdpfrag"}
+    assert "no such session" in detail(await client.request(method, "/whip/demo/0", headers=headers), 404)
+
+
+async def test_rooms_are_for_administrators(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]]
+) -> None:
+    assert "admin" in detail(await client.get("/v1/rooms", headers=bearer(subscribe=True)), 403)
+    assert (await client.get("/v1/rooms", headers=bearer(admin=True))).json() == []
+
+
+async def test_health_needs_no_token(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/livez")).json() == {"live": True}
+    ready = await client.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {"ready": True, "reasons": [], "weights": []}
+    assert "guard_participants" in (await client.get("/metrics")).text
+
+
+async def test_a_stopping_node_is_not_ready(client: httpx.AsyncClient, node: Node) -> None:
+    node._draining = True
+    response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["reasons"] == ["the node is stopping"]
+
+
+async def test_what_a_post_takes(client: httpx.AsyncClient) -> None:
+    response = await client.options("/whip/demo")
+    assert response.status_code == 204
+    assert response.headers["accept-post"] == "application/sdp"
+
+
+async def test_an_unknown_path_is_a_problem_too(client: httpx.AsyncClient) -> None:
+    detail(await client.get("/nowhere"), 404)
