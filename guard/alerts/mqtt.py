@@ -158,9 +158,9 @@ class Dialer:
             identifier=self._identifier,
             protocol=protocol,
             will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
-            # with an identifier the broker is asked to keep our session
+            # with an identifier the broker is asked to keep our session; each version has its own word for it
             clean_session=None if version5 else self._identifier is None,
-            clean_start=self._identifier is None,
+            clean_start=self._identifier is None if version5 else MQTT_CLEAN_START_FIRST_ONLY,
             properties=_remembered() if version5 and self._identifier else None,
             timeout=ANSWER_TIMEOUT,
             keepalive=self._settings.keepalive_s,

@@ -40,11 +40,12 @@ NOISE_PX: Final = 0.05
 Measured on hand-held photos at 320x240, VP8 at 300 kbit/s, faces of 60 to 180 px.
 """
 
-PLANE: Final = 1.3
-"""Deformation in units of that jitter under which a face counts as wholly rigid (photos: 95 % under 1.5)."""
+PLANE, LOOSE, ALIVE = 1.4, 2.2, 2.6
+"""Deformation in units of that jitter: rigid below the first, in doubt from the second, living from the third.
 
-ALIVE: Final = 2.2
-"""Deformation from which it counts as living (talking, blinking people: 95 % over 2.2)."""
+Windows of hand-held photos stay under 1.5 (95 %), those of the worst sheet under 2.2; people who talk or blink
+are over 2.6, one who hardly does comes down to 1.
+"""
 
 SETTLED: Final = 0.01
 CARRIED: Final = 0.04
@@ -92,7 +93,7 @@ class MotionDetector:
             return Score(self.cue, LIVE_VALUE, LIVE_WEIGHT, Reason.LIVE_MOTION, self._window.duration)
         if self._rigid_since is None:
             self._rigid_since = now - self._window.duration
-        rigid = _ramp(deformed, ALIVE, PLANE) * _ramp(now - self._rigid_since, 0.0, SURE_AFTER_S)
+        rigid = _ramp(deformed, LOOSE, PLANE) * _ramp(now - self._rigid_since, 0.0, SURE_AFTER_S)
         carried = _ramp(moved, SETTLED, CARRIED)
         value = STILL_VALUE + (PLANAR_VALUE - STILL_VALUE) * carried
         weight = (STILL_WEIGHT + (PLANAR_WEIGHT - STILL_WEIGHT) * carried) * rigid

@@ -82,7 +82,7 @@ class UnitQueue:
             self._sending = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Leg:
     """What one subscriber is sent."""
 

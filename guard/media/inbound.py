@@ -179,8 +179,8 @@ class InboundTrack:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
             if self._gate.ssrc is not None and self._statistics.max_seq is not None:
-                info = self._receiver_info(self._gate.ssrc, self._statistics.max_seq)
-                await self._send(RtcpRrPacket(ssrc=self._own_ssrc, reports=[info]))
+                report = self._receiver_info(self._gate.ssrc, self._statistics.max_seq)
+                await self._send(RtcpRrPacket(ssrc=self._own_ssrc, reports=[report]))
 
     def _receiver_info(self, ssrc: int, highest: int) -> RtcpReceiverInfo:
         last_report, heard_at = self._sender_report or (0, None)

@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from guard.config import IceSettings, MediaSettings
-from guard.core.errors import MediaError, NotFoundError, UnsupportedCodec
+from guard.core.errors import MediaError, NotFoundError, SignallingError, UnsupportedCodec
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, ParticipantId, Seconds
 from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
@@ -150,6 +150,9 @@ class Publication:
 
     async def answer(self, offer_sdp: str | bytes) -> str:
         """Take the publisher's offer once, return our answer; raise SignallingError or UnsupportedCodec."""
+        if self._format is not None or self._call.ended:
+            msg = f"publication {self.pid}: expected its first offer, got another; make a new publication"
+            raise SignallingError(msg)
         offer = read_offer(offer_sdp, "publish")
         self._format = offer.video[0]
         self.has_audio = offer.audio
@@ -171,12 +174,9 @@ class Publication:
         Raises SignallingError, UnsupportedCodec without the publisher's codec, NotFoundError once the
         publication has ended. ``on_closed`` is called once, as for the publication.
         """
-        if self._format is None or self._call.ended:
-            msg = (
-                f"subscribe: expected a publication that runs, got {self.pid} that has ended; ask for another"
-            )
-            raise NotFoundError(msg)
         offer = read_offer(offer_sdp, "subscribe")
+        if self._format is None or self._call.ended:
+            raise NotFoundError(self._ended_text())
         if self._format not in offer.video:
             raise UnsupportedCodec(_codec_text(self._format, offer.video))
 
@@ -188,6 +188,9 @@ class Publication:
         subscription = Subscription(sid, self._ice, self._clock, self._forwarder, ended)
         answer = await subscription.answer(offer, self._format, self)
         self._subscriptions.add(subscription)
+        if self._call.ended:
+            await subscription.close("publication_ended")
+            raise NotFoundError(self._ended_text())
         return subscription, answer
 
     def request_keyframe(self) -> None:
@@ -218,6 +221,9 @@ class Publication:
     async def close(self, reason: str = "left") -> None:
         """End the publication and its subscriptions, wait for all of it; calling it twice is harmless."""
         await self._call.close(reason)
+
+    def _ended_text(self) -> str:
+        return f"subscribe: expected a publication that runs, got {self.pid}, which does not; ask for another"
 
     def _on_video_packet(self, packet: Packet) -> None:
         self._heard_at = packet.arrived_at
@@ -270,11 +276,8 @@ class Publication:
 
     def _fps(self, now: Seconds) -> float:
         recent = [at for at in self._arrivals if now - at <= RATE_SPAN]
-        return (
-            (len(recent) - 1) / (recent[-1] - recent[0])
-            if len(recent) > 1 and recent[-1] > recent[0]
-            else 0.0
-        )
+        span = recent[-1] - recent[0] if recent else 0.0
+        return (len(recent) - 1) / span if span > 0 else 0.0
 
     def _dropped(self) -> dict[str, int]:
         places = {

@@ -51,6 +51,9 @@ HANDLER_FAULTS = (*PARSER_FAULTS, MemoryError)
 
 REFUSALS = (*PARSER_FAULTS, InvalidAccessError, InternalError, InvalidStateError, OperationError)
 MAX_SSRCS = 8
+MAX_FAULTS = 1000
+"""A call whose packets made handlers fail so often is ended."""
+
 SETTLE_TIMEOUT: Seconds = 2.0
 
 
@@ -289,6 +292,8 @@ class Peer:
                 await receive_next()
             except HANDLER_FAULTS as fault:
                 self.faults[type(fault).__name__] += 1
+                if self.faults.total() > MAX_FAULTS:
+                    raise ConnectionError from fault
 
         def route_known(packet: RtpPacket) -> Any:
             if packet.ssrc not in router.ssrc_table and len(router.ssrc_table) >= MAX_SSRCS:

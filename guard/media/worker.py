@@ -38,7 +38,7 @@ class UnitWorker:
 
     def put(self, unit: AccessUnit) -> None:
         """Leave a unit; never waits."""
-        if self._closed:
+        if self._closed or self._ended.is_set():
             return
         full = self._units.qsize() >= self._capacity
         if full or (self._skipping and not unit.keyframe):

@@ -38,8 +38,9 @@ STATE = f"guard/v1/{NODE}/session/demo-1/p/p-7/state"
 class Node:
     """A desk with its link running, called as the analysis threads do."""
 
-    def __init__(self, desk: AlertDesk) -> None:
+    def __init__(self, desk: AlertDesk, wall: WallTime) -> None:
         self.desk = desk
+        self.wall = wall
         self.link = asyncio.create_task(desk.link.run())
 
     async def submit(self, *steps: Transition, who: Participant = WHO) -> None:
@@ -53,9 +54,10 @@ class Node:
 @asynccontextmanager
 async def node(url: str, folder: Path) -> AsyncIterator[Node]:
     settings = AlertSettings(outbox_path=folder / "outbox.sqlite3")
-    desk = await asyncio.to_thread(open_desk, settings, MqttSettings(url=url), ISSUER, WallTime())
+    wall = WallTime()
+    desk = await asyncio.to_thread(open_desk, settings, MqttSettings(url=url), ISSUER, wall)
     desk.link._back_off._jitter = lambda: 0.1
-    made = Node(desk)
+    made = Node(desk, wall)
     try:
         yield made
     finally:
@@ -170,6 +172,7 @@ async def test_every_committed_alert_arrives_though_the_broker_is_killed(tmp_pat
             async with watching(settings, f"guard/v1/{NODE}/active/+") as watcher:
                 await watcher.until(lambda: len(watcher.messages) == 10)
             assert guard.desk.stats().link.pending == 0  # acknowledged, from memory
+            guard.wall.turn(600.0)
             await broker.end(signal.SIGKILL)
             for number in range(10, 20):
                 await guard.submit(raising(0.0), who=Participant("demo-1", f"p-{number}"))

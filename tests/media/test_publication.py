@@ -190,6 +190,16 @@ async def test_a_refused_offer_leaves_nothing_behind():
     assert room.closed == []
 
 
+async def test_a_second_offer_is_refused():
+    room, publisher = Room(), LoopbackPublisher(Codec.VP8)
+    offer = await publisher.peer.offer()
+    await room.publication.answer(offer)
+    with pytest.raises(SignallingError, match="expected its first offer"):
+        await room.publication.answer(offer)
+    await room.publication.close()
+    await publisher.peer.close()
+
+
 async def test_trickled_candidates_of_other_credentials_are_refused():
     room, publisher = Room(), LoopbackPublisher(Codec.VP8)
     await room.publication.answer(await publisher.peer.offer())
@@ -220,13 +230,13 @@ def lose_every_seventh(publisher: LoopbackPublisher) -> list[int]:
     (dtls,) = publisher.peer._transports
     send, number = dtls.transport._send, count()
 
-    async def send_most(datagram: bytes) -> None:
-        if datagram[0] >> 6 == 2 and not is_rtcp(datagram) and (place := next(number)) % 7 == 6:
+    async def send_most(data: bytes) -> None:
+        if data[0] >> 6 == 2 and not is_rtcp(data) and (place := next(number)) % 7 == 6:
             lost.append(place)
         else:
-            await send(datagram)
+            await send(data)
 
-    dtls.transport._send = send_most  # type: ignore[method-assign]  # the network, on this one peer
+    dtls.transport._send = send_most
     return lost
 
 

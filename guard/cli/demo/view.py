@@ -28,10 +28,10 @@ def render(run: Run, fps: dict[str, float], total: float) -> RenderableType:
 
 def _participants(run: Run, fps: dict[str, float]) -> Table:
     table = Table(expand=True)
-    for title in ("participant", "state"):
-        table.add_column(title)
-    for title in ("liveness", "deepfake", "coverage", "judged fps", "relayed"):
-        table.add_column(title, justify="right")
+    table.add_column("participant", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for title in ("liveness", "deepfake", "coverage", "fps", "relayed"):
+        table.add_column(title, justify="right", no_wrap=True)
     for caller in run.callers:
         table.add_row(*_row(caller, fps.get(caller.id, 0.0)))
     return table
@@ -39,7 +39,7 @@ def _participants(run: Run, fps: dict[str, float]) -> Table:
 
 def _row(caller: CallerRecord, fps: float) -> tuple[RenderableType, ...]:
     if not caller.samples:
-        return (caller.title, Text("joining", style="dim"), "", "", "", "", f"{caller.received_frames}")
+        return (caller.title, Text("joining", style="dim"), "", "", "", "", str(caller.received_frames))
     last = caller.samples[-1]
     return (
         caller.title,
@@ -52,8 +52,8 @@ def _row(caller: CallerRecord, fps: float) -> tuple[RenderableType, ...]:
     )
 
 
-def _bar(value: float, cells: int = 8) -> str:
-    return f"{'█' * round(value * cells):<{cells}} {value:.2f}"
+def _bar(value: float, cells: int = 5) -> str:
+    return f"{'█' * round(value * cells):<{cells}}{value:5.2f}"
 
 
 def _latency(run: Run) -> RenderableType:

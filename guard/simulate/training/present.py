@@ -31,13 +31,15 @@ def bona_fide(picture: Picture, points: Points, rng: np.random.Generator) -> Pic
     seen = picture
     if chance(rng, 0.3):
         seen = decoy(seen, _centre(points), _extent(points), rng)
-    if chance(rng, 0.4):
+    if chance(rng, 0.6):
         seen = _cast(seen, rng)
-    if chance(rng, 0.5):
-        seen = lit(seen, 0.25, rng)
+    if chance(rng, 0.6):
+        seen = lit(seen, 0.35, rng)
     if chance(rng, 0.08):
         seen = glare(seen, rng)
-    return _recaptured(seen, rng) if chance(rng, 0.6) else seen
+    if chance(rng, 0.5):
+        seen = _warped(seen, _tilt(points, seen.shape[:2], rng))
+    return _recaptured(seen, rng)
 
 
 def photo(picture: Picture, points: Points, rng: np.random.Generator) -> tuple[Picture, Mask]:
@@ -91,17 +93,21 @@ def _held(
     if chance(rng, 0.35):
         seen = hand(seen, edge, rng)
     tilt = _tilt(points, shape, rng)
-    seen = np.asarray(
-        cv2.warpPerspective(seen, tilt, (shape[1], shape[0]), borderMode=cv2.BORDER_REFLECT_101), np.uint8
-    )
+    seen = _warped(seen, tilt)
     tilted = np.asarray(cv2.warpPerspective(mask, tilt, (shape[1], shape[0])), np.float32)
     return _recaptured(seen, rng), to_mask(tilted)
 
 
+def _warped(picture: Picture, by: NDArray[np.float64]) -> Picture:
+    size = (picture.shape[1], picture.shape[0])
+    return np.asarray(cv2.warpPerspective(picture, by, size, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+
+
 def _edge(points: Points, rng: np.random.Generator) -> Quad:
-    """Where the instrument ends, at its own distance on each side of the face; often outside the crop."""
+    """Where the instrument ends, its own distance from the face on each side; half of the time out of sight."""
     x, y = _centre(points)
-    left, top, right, bottom = _extent(points) * rng.uniform(0.55, 1.3, 4)
+    nearest = 1.0 if chance(rng, 0.5) else 0.55
+    left, top, right, bottom = _extent(points) * rng.uniform(nearest, 1.4, 4)
     return np.array(
         [[x - left, y - top], [x + right, y - top], [x + right, y + bottom], [x - left, y + bottom]],
         np.float32,
@@ -131,7 +137,7 @@ def _ink(picture: Picture, rng: np.random.Generator) -> Picture:
     height, width = picture.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     values = picture.astype(np.float32)
-    depth = rng.uniform(4, 36)
+    depth = rng.uniform(2, 28)
     if chance(rng, 0.6):
         period = rng.uniform(1.8, 5)
         for channel, angle in enumerate(np.deg2rad(np.array([15, 75, 45]) + rng.uniform(-8, 8))):
@@ -177,7 +183,7 @@ def _grid(picture: Picture, rng: np.random.Generator) -> Picture:
     """The raster of the display's pixels, each colour a third of a pixel apart."""
     height, width = picture.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    period, depth = rng.uniform(1.6, 4.5), rng.uniform(0, 0.14)
+    period, depth = rng.uniform(1.6, 4.5), rng.uniform(0, 0.12)
     lines = np.cos(rows * (2 * np.pi / period))
     stripes = np.stack([np.cos((columns / period + phase / 3) * 2 * np.pi) for phase in range(3)], 2)
     return to_bytes(picture * (1 + depth * (0.6 * lines[:, :, np.newaxis] + 0.8 * stripes)))
