@@ -25,7 +25,7 @@ def segment(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Where a node publishes (see the table in README: MQTT)."""
+    """Where a node publishes; raises SignallingError for ids that are no plain segments."""
 
     node: str
 

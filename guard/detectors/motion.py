@@ -41,10 +41,10 @@ Measured on hand-held photos at 320x240, VP8 at 300 kbit/s, faces of 60 to 180 p
 """
 
 PLANE, LOOSE, ALIVE = 1.4, 2.2, 2.6
-"""Deformation in units of that jitter: rigid below the first, in doubt from the second, living from the third.
+"""Deformation in units of that jitter: rigid up to the first, in doubt up to the third, then living.
 
-Windows of hand-held photos stay under 1.5 (95 %), those of the worst sheet under 2.2; people who talk or blink
-are over 2.6, one who hardly does comes down to 1.
+Windows of hand-held photos stay under 1.5 (95 %), those of the worst sheet under 2.2; people who talk or
+blink are over 2.6, one who hardly does comes down to 1.
 """
 
 SETTLED: Final = 0.01

@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 
 from guard.core.geometry import Box, bounding_box
-from guard.core.types import LANDMARKS, VideoFrame
+from guard.core.types import VideoFrame
 from guard.core.units import Seconds
 from guard.faces.identity import without_doubles
 from guard.faces.landmarker import Landmarker, Mesh, ShortRangeDetector
-from guard.faces.pictures import cut_square
+from guard.faces.pictures import cut_square, even_square
 
 TILE_SHARES: Final = (1.0, 0.5)
 """Sides of the tiles, as shares of the frame's shorter side; each search takes one, in turn."""
@@ -21,6 +21,9 @@ TILE_OVERLAP: Final = 0.4
 
 TILE_PX: Final = 192
 """Tiles are shown to the detector at this size; its net sees 128 px."""
+
+FOLLOWING_SLOWS: Final = 4
+"""While a far face is followed, tiles are searched for others so many times less often."""
 
 REGION_SCALE: Final = 2.2
 """Side of the followed region over the face's size: room to move between two looks."""
@@ -43,7 +46,7 @@ def _starts(length: float, side: float) -> list[float]:
 
 
 def placed(mesh: Mesh, region: Box, width: int, height: int) -> Mesh:
-    """A mesh seen on ``region`` (pixels of the frame), normalised to the whole frame."""
+    """A mesh seen on ``region`` (pixels of the frame), normalised to the whole frame; of its pose the turn holds."""
     scale = np.array([region.width / width, region.height / height, region.width / width], np.float32)
     origin = np.array([region.x1 / width, region.y1 / height, 0.0], np.float32)
     return Mesh(mesh.landmarks * scale + origin, mesh.blendshapes, mesh.pose)
@@ -51,11 +54,11 @@ def placed(mesh: Mesh, region: Box, width: int, height: int) -> Mesh:
 
 def mesh_box(mesh: Mesh, width: int, height: int) -> Box:
     """The box around a mesh's landmarks in pixels."""
-    return bounding_box(mesh.landmarks[:LANDMARKS, :2] * np.array([width, height], np.float32))
+    return bounding_box(mesh.landmarks[:, :2] * np.array([width, height], np.float32))
 
 
 class FarFaces:
-    """Searches tiles while nothing is known, then looks only where a far face was last seen."""
+    """Searches tiles for faces, then looks where each was last seen."""
 
     def __init__(self, model: bytes, max_faces: int, search_interval_s: Seconds) -> None:
         self._detector = ShortRangeDetector(model)
@@ -69,10 +72,10 @@ class FarFaces:
 
     def observe(self, frame: VideoFrame, now: Seconds) -> tuple[Mesh, ...]:
         """Far faces in this frame, normalised to it; a search at most once in the interval."""
-        found = self._look_at(frame, self._boxes)
-        if not found and now - self._searched_at >= self._search_interval_s:
+        if self._search_is_due(now):
             self._searched_at = now
-            found = self._look_at(frame, self._search(frame, next(self._shares)))
+            self._boxes += self._search(frame, next(self._shares))
+        found = self._look_at(frame, self._boxes)
         self._boxes = [mesh_box(mesh, frame.width, frame.height) for mesh in found]
         return found
 
@@ -85,13 +88,17 @@ class FarFaces:
         self._detector.close()
         self._landmarker.close()
 
+    def _search_is_due(self, now: Seconds) -> bool:
+        slower = FOLLOWING_SLOWS if self._boxes else 1
+        return now - self._searched_at >= self._search_interval_s * slower
+
     def _look_at(self, frame: VideoFrame, boxes: Sequence[Box]) -> tuple[Mesh, ...]:
         seen = [mesh for box in boxes for mesh in self._mesh_in(frame, box.square(REGION_SCALE))]
         kept = without_doubles([mesh_box(mesh, frame.width, frame.height) for mesh in seen])
         return tuple(seen[index] for index in kept[: self._max_faces])
 
     def _mesh_in(self, frame: VideoFrame, region: Box) -> Iterator[Mesh]:
-        whole = _on_chroma_grid(region)
+        whole = even_square(region)
         for mesh in self._landmarker.detect(cut_square(frame, whole, REGION_PX), 0.0):
             yield placed(mesh, whole, frame.width, frame.height)
 
@@ -101,14 +108,7 @@ class FarFaces:
         return [boxes[index] for index in without_doubles(boxes)]
 
     def _found_on(self, frame: VideoFrame, tile: Box) -> Iterator[Box]:
-        whole = _on_chroma_grid(tile)
+        whole = even_square(tile)
         scale = whole.width / TILE_PX
         for box in self._detector.detect(cut_square(frame, whole, TILE_PX)):
             yield Box(*(np.array(box) * scale + np.array([whole.x1, whole.y1, whole.x1, whole.y1])).tolist())
-
-
-def _on_chroma_grid(region: Box) -> Box:
-    """The square that ``cut_square`` really cuts, so that what is seen on it can be placed exactly."""
-    side = max(2, 2 * round(region.size / 2))
-    x, y = 2 * round(region.x1 / 2), 2 * round(region.y1 / 2)
-    return Box(x, y, x + side, y + side)

@@ -46,14 +46,18 @@ def small_picture(frame: VideoFrame, width: int) -> Picture:
     return _coloured(frame, (frame.y, frame.u, frame.v), size)
 
 
-def cut_square(frame: VideoFrame, box: Box, size: int) -> Picture:
-    """The square about ``box`` in RGB, uint8 (size, size, 3); what lies outside the frame is mirrored in.
-
-    The square is moved to whole chroma samples, so by less than 2 px.
-    """
+def even_square(box: Box) -> Box:
+    """The square about ``box`` moved to whole chroma samples, so by at most 1 px a side."""
     square = box.square()
     side = max(2, 2 * round(square.size / 2))
     x, y = 2 * round(square.x1 / 2), 2 * round(square.y1 / 2)
+    return Box(x, y, x + side, y + side)
+
+
+def cut_square(frame: VideoFrame, box: Box, size: int) -> Picture:
+    """The even square about ``box`` in RGB, uint8 (size, size, 3); the frame is mirrored beyond its edges."""
+    square = even_square(box)
+    x, y, side = int(square.x1), int(square.y1), int(square.size)
     luma = _cut(frame.y, x, y, side)
     chroma = (_cut(plane, x // 2, y // 2, side // 2) for plane in (frame.u, frame.v))
     return _coloured(frame, (luma, *chroma), (size, size))

@@ -6,7 +6,7 @@ import pytest
 from guard.alerts.broker import EmbeddedBroker
 from guard.config.settings import MqttSettings
 from guard.core.errors import ConfigError, EnvironmentProblem
-from tests.support.alerts import watching
+from tests.support.alerts import PATIENCE_S, watching
 
 pytestmark = pytest.mark.unit
 
@@ -27,6 +27,18 @@ async def test_it_can_be_started_again_on_the_same_port():
         async with watching(MqttSettings(url=broker.url)):
             pass
         await broker.stop()
+
+
+async def test_a_watcher_outlives_its_broker():
+    broker = EmbeddedBroker()
+    await broker.start()
+    async with watching(MqttSettings(url=broker.url)) as watcher:
+        watcher.ready.clear()
+        await broker.stop()
+        await broker.start()
+        async with asyncio.timeout(PATIENCE_S):
+            await watcher.ready.wait()
+    await broker.stop()
 
 
 async def test_stopping_twice_is_harmless():

@@ -162,8 +162,8 @@ async def test_every_committed_alert_arrives_though_the_broker_is_killed(tmp_pat
     async with mosquitto(broker_folder) as broker:
         settings, wanted = MqttSettings(url=broker.url), {f"p-{number}" for number in range(30)}
         # make both sessions known and have them written to disk: a killed broker comes back with them
-        async with watching(settings, identifier="soc"), node(broker.url, tmp_path):
-            pass
+        async with watching(settings, identifier="soc") as watcher, node(broker.url, tmp_path):
+            await watcher.until(lambda: b"online" in watcher.at(STATUS))
         await broker.end(signal.SIGTERM)
         await broker.start()
         async with node(broker.url, tmp_path) as guard:

@@ -77,6 +77,13 @@ def test_a_far_face_is_found_and_followed_on_its_crop(tracker: FaceTracker) -> N
     assert 35 < seen[-1][0].quality.size_px < 80
 
 
+def test_a_second_far_face_is_found_while_the_first_is_followed(tracker: FaceTracker) -> None:
+    one = hung(wall(), FAR, 120, 150)
+    watch(tracker, [one] * 8)
+    seen = watch(tracker, [hung(one, FAR, 420, 150)] * 40, start=1.0)
+    assert [view.face_id for view in seen[-1]] == [1, 2]
+
+
 def test_tiles_are_searched_no_more_often_than_asked(model: bytes) -> None:
     never = FaceSettings(far_search_interval_s=1000.0)
     with FaceTracker(never, model) as tracker:
