@@ -41,6 +41,9 @@ class Rate:
     """What one setting gave."""
 
     found: float
+    """Share of all frames."""
+    settled: float
+    """Share of the frames after the first second: by then tiles of both sizes have been searched."""
     ms: float
 
 
@@ -127,7 +130,7 @@ def measure(
 ) -> dict[str, Rate]:
     """Found rates and times without and with the far path, over one clip's patches as a video."""
     settings = FaceSettings()
-    found = {"near": 0, "far": 0}
+    found: dict[str, list[bool]] = {"near": [], "far": []}
     spent = {"near": 0.0, "far": 0.0}
     far = FarFaces(model, settings.max_faces, settings.far_search_interval_s)
     with Landmarker(model, settings.max_faces) as landmarker:
@@ -139,12 +142,19 @@ def measure(
             middle = time.perf_counter()
             both = near or far.observe(frame, now)
             end = time.perf_counter()
-            found["near"] += hits(near, truth, size)
-            found["far"] += hits(both, truth, size)
+            found["near"].append(hits(near, truth, size))
+            found["far"].append(hits(both, truth, size))
             spent["near"] += middle - start
             spent["far"] += end - start
     far.close()
-    return {path: Rate(found[path] / len(patches), 1000 * spent[path] / len(patches)) for path in found}
+    return {
+        path: Rate(
+            found=float(np.mean(hit)),
+            settled=float(np.mean(hit[round(FPS) :])),
+            ms=1000 * spent[path] / len(patches),
+        )
+        for path, hit in found.items()
+    }
 
 
 def main() -> int:
@@ -174,7 +184,7 @@ def main() -> int:
             row = {
                 f"{name}_{path}": round(float(np.mean([getattr(run[path], name) for run in runs])), 3)
                 for path in ("near", "far")
-                for name in ("found", "ms")
+                for name in ("found", "settled", "ms")
             }
             table.setdefault(f"{size[0]}x{size[1]}", {})[f"{head:.2f}"] = row
             if not wanted.json:

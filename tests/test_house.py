@@ -253,6 +253,7 @@ def test_pages_name_only_files_that_exist():
             links = re.findall(r"\]\((?!\w+:|#)([^)#]+)", line)
             paths = re.findall(r"`((?:guard|tests|configs|engines|bench)/[\w./-]+)`", line)
             gone = [target for target in [*links, *paths] if not (ROOT / target).exists()]
+            gone = [target for target in gone if not target.startswith("guard/_engines")]  # in a wheel only
             wrong += [f"{page.name}:{number} {target}" for target in gone]
     assert wrong == []
 

@@ -46,7 +46,7 @@ def _starts(length: float, side: float) -> list[float]:
 
 
 def placed(mesh: Mesh, region: Box, width: int, height: int) -> Mesh:
-    """A mesh seen on ``region`` (pixels of the frame), normalised to the whole frame; of its pose the turn holds."""
+    """A mesh seen on ``region`` (pixels of the frame), normalised to the frame; its pose stays as it was."""
     scale = np.array([region.width / width, region.height / height, region.width / width], np.float32)
     origin = np.array([region.x1 / width, region.y1 / height, 0.0], np.float32)
     return Mesh(mesh.landmarks * scale + origin, mesh.blendshapes, mesh.pose)

