@@ -58,7 +58,10 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "guard-installed"
-"""Written by us only: ``installing`` until all is there, then the extra and a digest of what it rests on."""
+"""Written by us only: UNFINISHED until all is there, then the extra and a digest of what it rests on."""
+
+UNFINISHED = "installing"
+OLD_VENV = ROOT / ".venv-old"
 
 USAGE = """call-guard: a real-time guard for video calls.
 
@@ -159,10 +162,8 @@ def install_with_apt(missing: list[str]) -> None:
 def check_libraries() -> None:
     """See to it that the system has the libraries, as root on Debian by installing them."""
     missing = missing_libraries()
-    if not missing:
-        return
-    say(f"the system lacks {', '.join(missing)}, which MediaPipe and OpenCV load")
-    if shutil.which("apt-get") and os.geteuid() == 0:
+    if missing and shutil.which("apt-get") and os.geteuid() == 0:
+        say(f"the system lacks {', '.join(missing)}, which MediaPipe and OpenCV load")
         install_with_apt(missing)
         missing = missing_libraries()
     if missing:
@@ -196,11 +197,23 @@ def find_pip() -> list[str]:
 
 def make_environment(pip: list[str]) -> None:
     """Make .venv from nothing, with a pip of its own only where that is the one to install with."""
-    options = ["--clear"] if pip[0] == str(PYTHON) else ["--clear", "--without-pip"]
+    shutil.rmtree(str(OLD_VENV), ignore_errors=True)
+    if VENV.exists():
+        VENV.rename(OLD_VENV)
+        shutil.rmtree(str(OLD_VENV))
+    VENV.mkdir()
+    STAMP.write_text(UNFINISHED)
+    options = [] if pip[0] == str(PYTHON) else ["--without-pip"]
     result = run_quietly([sys.executable, "-m", "venv", *options, str(VENV)])
     if result.returncode:
         raise Refusal(f"the environment {VENV} could not be made: {result.stdout.strip()[-300:]}")
-    STAMP.write_text("installing")
+
+
+def can_be_completed() -> bool:
+    """Whether .venv is ours and whole, of this Python, and only lacks what was added since."""
+    if not STAMP.exists() or STAMP.read_text() == UNFINISHED or not PYTHON.exists():
+        return False
+    return run_quietly([str(PYTHON), "-c", "import sys; print(sys.version)"]).stdout.strip() == sys.version
 
 
 def install(pip: list[str], extra: str) -> None:
@@ -258,11 +271,15 @@ def build(extra: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if installed(extra):  # by another start, while this one waited
             return
-        if STAMP.exists() and STAMP.read_text() == "installing":
-            say("the last installation was interrupted; it is made anew")
-        say(f"making {VENV} and installing call-guard[{extra}] into it: about 1.5 GB, a few minutes")
         begin = time.monotonic()
-        make_environment(pip)
+        if can_be_completed():
+            say(f"installing what call-guard[{extra}] needs further into {VENV}")
+            STAMP.write_text(UNFINISHED)
+        else:
+            if STAMP.exists():
+                say("the installation that is there is unfinished or of another Python; it is made anew")
+            say(f"making {VENV} and installing call-guard[{extra}] into it: about 1.5 GB, a few minutes")
+            make_environment(pip)
         install(pip, extra)
         STAMP.write_text(digest(extra))
         say(f"installed in {time.monotonic() - begin:.0f} s")

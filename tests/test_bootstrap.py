@@ -31,6 +31,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     venv = tmp_path / ".venv"
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     monkeypatch.setattr(bootstrap, "VENV", venv)
+    monkeypatch.setattr(bootstrap, "OLD_VENV", tmp_path / ".venv-old")
     monkeypatch.setattr(bootstrap, "PYTHON", venv / "bin" / "python")
     monkeypatch.setattr(bootstrap, "STAMP", venv / "guard-installed")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
@@ -233,7 +234,7 @@ def test_failed_installation_shows_why_and_stays_unfinished(
     clone: Path, script: Script, capsys: pytest.CaptureFixture[str]
 ):
     (clone / ".venv").mkdir()
-    bootstrap.STAMP.write_text("installing")
+    bootstrap.STAMP.write_text(bootstrap.UNFINISHED)
     with pytest.raises(bootstrap.Refusal, match="the installation failed"):
         bootstrap.install([str(script("pip", "echo 'ERROR: no network'; exit 1"))], "demo")
     assert "ERROR: no network" in capsys.readouterr().err
@@ -244,14 +245,38 @@ def test_interrupted_installation_is_made_anew(
     clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     (clone / ".venv" / "half").mkdir(parents=True)
-    bootstrap.STAMP.write_text("installing")
+    bootstrap.STAMP.write_text(bootstrap.UNFINISHED)
     monkeypatch.setattr(bootstrap, "FREE_BYTES", 0)
     monkeypatch.setattr(bootstrap, "pip_can_install_elsewhere", lambda: True)
     monkeypatch.setattr(bootstrap, "install", lambda _pip, _extra: None)
     bootstrap.build("demo")
-    assert "interrupted; it is made anew" in capsys.readouterr().err
+    assert "it is made anew" in capsys.readouterr().err
     assert not (clone / ".venv" / "half").exists()
     assert bootstrap.installed("demo")
+
+
+def test_interruption_at_any_moment_is_seen_as_ours(clone: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bootstrap, "run_quietly", lambda _command: interrupt())
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap.make_environment(["python3"])
+    assert bootstrap.STAMP.read_text() == bootstrap.UNFINISHED
+    assert not bootstrap.foreign_environment_serves("demo")
+    assert not (clone / ".venv-old").exists()
+
+
+def test_whole_environment_is_completed_not_made_anew(clone: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bootstrap, "pip_can_install_elsewhere", lambda: True)
+    monkeypatch.setattr(bootstrap, "FREE_BYTES", 0)
+    monkeypatch.setattr(bootstrap, "install", lambda _pip, _extra: None)
+    bootstrap.build("demo")
+    (clone / ".venv" / "kept").touch()
+    bootstrap.build("test")
+    assert (clone / ".venv" / "kept").exists()
+    assert bootstrap.installed("test")
 
 
 def test_changed_dependencies_ask_for_a_new_installation(clone: Path):

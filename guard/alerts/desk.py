@@ -41,6 +41,7 @@ class Birth(BaseModel):
     started_at: datetime
     raise_at: float
     engines: tuple[EngineDigest, ...]
+    weight_terms: tuple[str, ...]
 
 
 class StatePayload(BaseModel):
@@ -223,6 +224,7 @@ def open_desk(alerts: AlertSettings, mqtt: MqttSettings, issuer: Issuer, wall: W
         started_at=wall(),
         raise_at=issuer.threshold,
         engines=issuer.engines,
+        weight_terms=issuer.weight_terms,
     )
     link = MqttLink(
         mqtt,

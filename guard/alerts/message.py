@@ -74,6 +74,8 @@ class Issuer:
     threshold: float
     """Probability at which alerts rise."""
     engines: tuple[EngineDigest, ...] = ()
+    weight_terms: tuple[str, ...] = ()
+    """Who may use the engines' weights, one line each; told at birth, not in every alert."""
 
 
 @dataclass(frozen=True, slots=True)

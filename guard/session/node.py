@@ -286,7 +286,8 @@ def _open_desk(settings: Settings, engines: tuple[LoadedEngine, ...], wall: Wall
     digests = tuple(
         EngineDigest(name=one.manifest.engine.name, sha256=one.manifest.engine.sha256) for one in engines
     )
-    issuer = Issuer(settings.mqtt.node, guard.__version__, settings.decision.raise_at, digests)
+    terms = tuple(one.manifest.engine.terms() for one in engines)
+    issuer = Issuer(settings.mqtt.node, guard.__version__, settings.decision.raise_at, digests, terms)
     return open_desk(settings.alerts, settings.mqtt, issuer, wall)
 
 

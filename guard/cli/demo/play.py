@@ -78,7 +78,7 @@ async def play(
     """Run the demo to its end; with ``after`` call that and stay up until cancelled."""
     stopwatch = Stopwatch()
     async with stage(options, stopwatch, say) as scene:
-        run = Run(scene.callers, notes=_notes(options))
+        run = Run(scene.callers, notes=_notes(options), weight_terms=scene.node.weight_terms())
         recorder = Recorder(run, stopwatch)
         ready = asyncio.Event()
         listening = asyncio.create_task(_listen(scene, recorder, ready), name="listen")

@@ -95,6 +95,8 @@ class Run:
     total_seconds: Seconds = 0.0
     """From the command to its end."""
     notes: list[str] = field(default_factory=list)
+    weight_terms: tuple[str, ...] = ()
+    """Who may use the weights that judged."""
 
     def alerts_of(self, caller: CallerRecord) -> list[AlertSpan]:
         """Alerts about this caller, oldest first."""

@@ -104,7 +104,7 @@ def _warped(picture: Picture, by: NDArray[np.float64]) -> Picture:
 
 
 def _edge(points: Points, rng: np.random.Generator) -> Quad:
-    """Where the instrument ends, its own distance from the face on each side; half of the time out of sight."""
+    """Where the instrument ends, its own distance on each side of the face; often out of sight."""
     x, y = _centre(points)
     nearest = 1.0 if chance(rng, 0.5) else 0.55
     left, top, right, bottom = _extent(points) * rng.uniform(nearest, 1.4, 4)
