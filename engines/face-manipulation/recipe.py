@@ -2,7 +2,7 @@
 
     python engines/face-manipulation/recipe.py --data ../shared/data --out engines/face-manipulation
 
-About half an hour on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and
+About an hour on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and
 the state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the
 repository.
 """
@@ -10,6 +10,7 @@ repository.
 import argparse
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -40,10 +41,37 @@ CARD = artefact.Card(
     min_size_px=48,
     full_size_px=96,
 )
-RAMP_SHARE = 0.5
 SEED = 20
 
 Rng = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A cycle of training: how long, how fast, on what, through how poor a call."""
+
+    name: str
+    steps: int
+    peak_rate: float
+    ffhq: float
+    """Share of FFHQ among the bona fide faces."""
+    mix: tuple[int, int, int, int]
+    """Bona fide faces, self-blends (each beside its base), DFDC swaps, landmark swaps; and one StyleGAN."""
+    strength: tuple[float, float]
+    """Of the call, at the start and from the middle of the phase on."""
+    smallest_px: int
+
+    def call(self, step: int) -> Call:
+        """The call of a step: rougher and rougher until half time."""
+        low, high = self.strength
+        return Call(low + (high - low) * min(1.0, 2 * step / self.steps), self.smallest_px)
+
+
+PHASES = (
+    Phase("broad", 2200, 1e-3, 0.125, (10, 5, 7, 4), (0.15, 1.0), 48),
+    # what no eye could tell (48 px, JPEG 30) only blurs the labels: milder, and more of what is hard
+    Phase("fine", 1000, 6e-4, 0.2, (9, 5, 9, 3), (0.2, 0.6), 64),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +101,11 @@ class Corpus:
             self.ffhq.where(attack=True, held_out=held_out),
         )
 
-    def person(self, pool: Pool, rng: Rng) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """A bona fide face with its landmarks, one in eight of them from FFHQ."""
-        faces, among = (self.ffhq, pool.ffhq) if chance(rng, 0.125) else (self.bona_fide, pool.dfdc_bona_fide)
+    def person(
+        self, pool: Pool, rng: Rng, ffhq: float = 0.125
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """A bona fide face with its landmarks, a share ``ffhq`` of them from FFHQ."""
+        faces, among = (self.ffhq, pool.ffhq) if chance(rng, ffhq) else (self.bona_fide, pool.dfdc_bona_fide)
         at = rng.choice(among)
         return faces.pictures[at], faces.points[at]
 
@@ -89,27 +119,30 @@ def shown(canvas: NDArray[np.uint8], call: Call, rng: Rng) -> NDArray[np.uint8]:
 
 
 def training_batch(
-    corpus: Corpus, pool: Pool, call: Call, rng: Rng
+    corpus: Corpus, pool: Pool, phase: Phase, step: int
 ) -> tuple[fitting.Pictures, NDArray[np.float32]]:
-    """32 crops: 10 bona fide, 5 self-blends, their 5 bases, 7 DFDC swaps, 4 landmark swaps, 1 StyleGAN."""
+    """32 crops of a step, mixed as the phase says."""
+    rng, call = np.random.default_rng((SEED, PHASES.index(phase), step)), phase.call(step)
+    bona_fide, blends, swaps, landmark_swaps = phase.mix
     pictures, labels = [], []
 
     def add(canvas: NDArray[np.uint8], attack: float, source: Rng) -> None:
         pictures.append(shown(canvas, call, source))
         labels.append(attack)
 
-    for _ in range(10):
-        add(corpus.person(pool, rng)[0], 0, rng)
-    for _ in range(5):
-        base, points = corpus.person(pool, rng)
+    for _ in range(bona_fide):
+        add(corpus.person(pool, rng, phase.ffhq)[0], 0, rng)
+    for _ in range(blends):
+        base, points = corpus.person(pool, rng, phase.ffhq)
         blended, _mask = self_blend(base, points, rng)
         same = int(rng.integers(2**32))  # base and blend go through one and the same call
         add(base, 0, np.random.default_rng(same))
         add(blended, 1, np.random.default_rng(same))
-    for at in rng.choice(pool.dfdc_attack, 7):
+    for at in rng.choice(pool.dfdc_attack, swaps):
         add(corpus.swaps.pictures[at], 1, rng)
-    for _ in range(4):
-        add(landmark_swap(*corpus.person(pool, rng), *corpus.person(pool, rng), rng)[0], 1, rng)
+    for _ in range(landmark_swaps):
+        target, source = (corpus.person(pool, rng, phase.ffhq) for _ in range(2))
+        add(landmark_swap(*target, *source, rng)[0], 1, rng)
     add(corpus.ffhq.pictures[rng.choice(pool.stylegan)], 1, rng)
     return np.stack(pictures), np.array(labels, np.float32)
 
@@ -178,24 +211,22 @@ def main() -> None:
     unseen = held_out_trials(corpus, 40 if arguments.quick else 200)
     in_calls = call_trials(arguments.data, corpus, 8 if arguments.quick else 40)
     print("held-out sets made", flush=True)
-    plan = fitting.Plan(arguments.steps, 1e-3, SEED, check_every=10 if arguments.quick else 400)
     pool = corpus.pool(held_out=False)
-
-    def make(step: int) -> tuple[fitting.Pictures, NDArray[np.float32]]:
-        call = Call(0.15 + 0.85 * min(1.0, step / (RAMP_SHARE * plan.steps)))
-        return training_batch(corpus, pool, call, np.random.default_rng((SEED, step)))
 
     def check(step: int, averaged: nn.Module) -> None:
         calibration, lines = trials.report(averaged, unseen, in_calls)
         print(*lines, sep="\n", flush=True)
         artefact.write(averaged, CARD, calibration, arguments.out)
-        (work / "face-manipulation.txt").write_text(
-            "\n".join([f"after {step} of {plan.steps} steps", *lines]) + "\n"
-        )
+        (work / "face-manipulation.txt").write_text("\n".join([f"after {step} steps", *lines]) + "\n")
 
-    net = nets.MobileNetV2()
+    net: nn.Module = nets.MobileNetV2()
     nets.start_from_imagenet(net)
-    fitting.fit(net, make, plan, work / "face-manipulation.pt", check)
+    for phase in PHASES:
+        print(f"phase {phase.name}", flush=True)
+        steps = 10 if arguments.quick else phase.steps
+        plan = fitting.Plan(steps, phase.peak_rate, SEED, check_every=10 if arguments.quick else 250)
+        make = partial(training_batch, corpus, pool, phase)
+        net = fitting.fit(net, make, plan, work / f"face-manipulation-{phase.name}.pt", check)
 
 
 def parse() -> argparse.Namespace:
@@ -208,14 +239,12 @@ def parse() -> argparse.Namespace:
         "--out", type=Path, required=True, help="where engine.toml, model.onnx, golden.npz go"
     )
     parser.add_argument("--work", type=Path, help="caches and the training state; default: OUT/.work")
-    parser.add_argument("--steps", type=int, help="training steps of 32 crops")
     parser.add_argument(
         "--threads", type=int, default=1, help="torch threads; a second one pays only on idle cores"
     )
     parser.add_argument("--quick", action="store_true", help="a few steps on a few pictures")
     arguments = parser.parse_args()
     arguments.work = arguments.work or arguments.out / ".work"
-    arguments.steps = arguments.steps or (20 if arguments.quick else 2200)
     return arguments
 
 

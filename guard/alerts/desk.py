@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import structlog
 from pydantic import BaseModel
@@ -19,7 +20,7 @@ from guard.alerts.topics import Topics
 from guard.config.settings import AlertSettings, MqttSettings
 from guard.core.errors import DeliveryError
 from guard.core.types import Assessment, State, Transition
-from guard.core.units import Seconds, WallClock
+from guard.core.units import ParticipantId, Seconds, WallClock
 
 logger = structlog.get_logger(__name__)
 
@@ -31,6 +32,11 @@ STATE_INTERVAL: Seconds = 5.0
 
 MOST_HELD = 1000
 """Letters kept in memory while the disk takes none; policy drop-oldest."""
+
+MOST_LEFT = 4096
+"""Participants remembered after they left; policy drop-oldest: no verdict comes that late."""
+
+_Who: TypeAlias = tuple[str, ParticipantId]
 
 
 class Birth(BaseModel):
@@ -81,9 +87,10 @@ class _Told:
 class AlertDesk:
     """Thread-safe; calls may wait for the disk, so make them off the event loop (the analysis threads do).
 
-    Submit a participant's transitions before the assessment that came with them, and say that they left
-    after their analysis has ended. An event is on disk before anybody sees it. When the disk does not take
-    it, it is held in memory and tried again with the next one and by ``flush``; ``stats`` shows it.
+    Submit a participant's transitions before the assessment that came with them. An event is on disk before
+    anybody sees it. When the disk does not take it, it is held in memory and tried again with the next one
+    and by ``flush``; ``stats`` shows it. What is said of somebody after they left is ignored: a slow analysis
+    may end that late, and nobody would close what it opens.
     """
 
     def __init__(
@@ -106,32 +113,38 @@ class AlertDesk:
         self._lock = threading.Lock()
         self._held: deque[Letter] = deque()
         self._lost = 0
-        self._told: dict[tuple[str, str], _Told] = {}
+        self._told: dict[_Who, _Told] = {}
+        self._left: dict[_Who, None] = {}
 
     def submit(self, participant: Participant, transition: Transition) -> tuple[AlertEvent, ...]:
         """Take one transition; return the events that it made, on disk unless ``stats().held``."""
         with self._lock:
+            if _who(participant) in self._left:
+                return ()
             events = self._book.handle(participant, transition, transition.at, self._wall())
             self._store(events)
         return events
 
     def participant_left(self, participant: Participant, now: Seconds) -> tuple[AlertEvent, ...]:
-        """Close what is open of this participant and empty their retained state."""
+        """Close what is open of this participant and empty their retained state, for good."""
+        who = _who(participant)
         with self._lock:
-            self._told.pop((participant.session_id, participant.participant_id), None)
+            self._remember_left(who)
+            self._told.pop(who, None)
             events = self._book.participant_left(participant, now, self._wall())
             self._store(events)
-        topic = self._topics.state(participant.session_id, participant.participant_id)
-        self._board.post(Note(topic, b""))
+            self._board.post(Note(self._topics.state(*who), b""))
         self.link.wake()
         return events
 
     def set_state(self, participant: Participant, assessment: Assessment) -> None:
         """Tell the newest assessment, as often as it comes: what is sent is thinned out here."""
         with self._lock:
+            if _who(participant) in self._left:
+                return
             notes = self._notes(participant, assessment)
-        for note in notes:
-            self._board.post(note)
+            for note in notes:  # under the lock, so that none is put up after the one that empties the topic
+                self._board.post(note)
         if notes:
             self.link.wake()
 
@@ -169,6 +182,11 @@ class AlertDesk:
         self._held.clear()
         self.link.wake(letters)
 
+    def _remember_left(self, who: _Who) -> None:
+        self._left[who] = None
+        if len(self._left) > MOST_LEFT:
+            del self._left[next(iter(self._left))]
+
     def _drop_oldest(self) -> None:
         while len(self._held) > MOST_HELD:
             self._held.popleft()
@@ -179,7 +197,7 @@ class AlertDesk:
         return Letter(event.message_id, event.alert_id, closes, encode(event, self._issuer), event.at)
 
     def _notes(self, participant: Participant, assessment: Assessment) -> list[Note]:
-        who = (participant.session_id, participant.participant_id)
+        who = _who(participant)
         alerts = self._book.open_alerts(participant)
         state = (assessment.state, assessment.reasons, alerts)
         told = self._told.setdefault(who, _Told(state, float("-inf"), float("-inf")))
@@ -192,6 +210,10 @@ class AlertDesk:
             told.score_at = assessment.at
             notes.append(Note(self._topics.score(*who), payload, qos=0, retain=False))
         return notes
+
+
+def _who(participant: Participant) -> _Who:
+    return participant.session_id, participant.participant_id
 
 
 def _payload(

@@ -15,6 +15,7 @@ from guard.alerts.topics import Topics
 from guard.config.settings import MqttSettings
 from guard.core.errors import DeliveryError
 from guard.core.units import Seconds, WallClock
+from guard.flow.offload import Worker
 
 logger = structlog.get_logger(__name__)
 
@@ -77,6 +78,8 @@ class MqttLink:
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._ended = asyncio.Event()
+        self._ended.set()
+        self._drained = False
         self._prune_at: Seconds = 0.0
         self._connected = False
         self._connections = 0
@@ -103,26 +106,37 @@ class MqttLink:
                 loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
-        """Connect, send, and connect again, until ``close``."""
+        """Connect, send, and connect again, until ``close``; may be called again after a crash."""
         self._loop = asyncio.get_running_loop()
+        self._ended.clear()
         try:
-            while not self._closing.is_set():
-                began = self._loop.time()
-                try:
-                    await self._serve()
-                except DeliveryError as error:
-                    await self._pause(error, self._loop.time() - began)
+            # a thread of its own: in the loop's pool, alerts would wait behind everybody who leaves
+            async with Worker("outbox") as disk:
+                await self._keep_connected(disk)
         finally:
             self._loop = None
             self._ended.set()
 
     async def close(self, deadline: Seconds = 5.0) -> bool:
-        """Send what waits, say ``offline`` and end ``run``; False when that took longer than ``deadline``."""
+        """Send what waits, say ``offline`` and end ``run``, or give up after ``deadline``.
+
+        False when the broker did not get all of it: letters stay in the outbox. At once when nothing runs.
+        """
         self._closing.set()
         self._wake.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), deadline)
-        return self._ended.is_set()
+        return self._drained
+
+    async def _keep_connected(self, disk: Worker) -> None:
+        now = asyncio.get_running_loop().time
+        while not self._closing.is_set():
+            began = now()
+            try:
+                await self._serve(disk)
+                self._drained = True
+            except DeliveryError as error:
+                await self._pause(error, now() - began)
 
     async def _pause(self, error: DeliveryError, held: Seconds) -> None:
         delay = self._back_off.delay(held)
@@ -130,9 +144,9 @@ class MqttLink:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), delay)
 
-    async def _serve(self) -> None:
+    async def _serve(self, disk: Worker) -> None:
         """One connection, from connecting until it breaks (DeliveryError) or ``close`` is called."""
-        self._pending = await asyncio.to_thread(self._outbox.count_pending)
+        self._pending = await disk.run(self._outbox.count_pending)
         async with self._dialer.connect() as connection:
             self._connected = True
             self._connections += 1
@@ -140,43 +154,43 @@ class MqttLink:
             lost = asyncio.create_task(connection.until_lost(), name="link-until-lost")
             lost.add_done_callback(lambda _: self._wake.set())
             try:
-                await self._greet(connection)
-                await self._pump(connection, lost)
+                await self._greet(connection, disk)
+                await self._pump(connection, disk, lost)
                 await connection.deliver(Note(self._topics.status, OFFLINE))
             finally:
                 self._connected = False
                 lost.cancel()
                 await asyncio.gather(lost, return_exceptions=True)
 
-    async def _greet(self, connection: Connection) -> None:
+    async def _greet(self, connection: Connection, disk: Worker) -> None:
         await connection.deliver(Note(self._topics.status, ONLINE))
         await connection.deliver(Note(self._topics.birth, self._birth))
         span = min(SNAPSHOT, self._retain_for) if connection.session_present else self._retain_for
-        again = await asyncio.to_thread(self._outbox.replay_since, self._wall() - span)
+        again = await disk.run(self._outbox.replay_since, self._wall() - span)
         if again:
             logger.info("letters sent again", letters=again, session_present=connection.session_present)
         self._board.repost()
 
-    async def _pump(self, connection: Connection, lost: asyncio.Task[None]) -> None:
+    async def _pump(self, connection: Connection, disk: Worker, lost: asyncio.Task[None]) -> None:
         while True:
             self._wake.clear()
             if lost.done():
                 lost.result()
-            await self._send_letters(connection)
+            await self._send_letters(connection, disk)
             await self._send_notes(connection)
             if self._closing.is_set():
                 return
-            await self._prune_if_due()
+            await self._prune_if_due(disk)
             await self._wake.wait()
 
-    async def _send_letters(self, connection: Connection) -> None:
-        while rows := await asyncio.to_thread(self._outbox.pending, BATCH):
+    async def _send_letters(self, connection: Connection, disk: Worker) -> None:
+        while rows := await disk.run(self._outbox.pending, BATCH):
             newest = {row.alert_id: row for row in rows}
             for row in rows:
                 await self._send(connection, row, stands=newest[row.alert_id] is row)
-            await asyncio.to_thread(self._outbox.mark_sent, rows)
+            await disk.run(self._outbox.mark_sent, rows)
             self._sent += len(rows)
-        self._pending = await asyncio.to_thread(self._outbox.count_pending)
+        self._pending = await disk.run(self._outbox.count_pending)
 
     async def _send(self, connection: Connection, row: Row, *, stands: bool) -> None:
         await connection.deliver(Note(self._topics.alert(row.alert_id), row.payload, retain=False))
@@ -189,8 +203,8 @@ class MqttLink:
             await connection.deliver(note)
             self._board.sent(note)
 
-    async def _prune_if_due(self) -> None:
+    async def _prune_if_due(self, disk: Worker) -> None:
         now = asyncio.get_running_loop().time()
         if now >= self._prune_at:
             self._prune_at = now + PRUNE_EVERY
-            await asyncio.to_thread(self._outbox.prune, self._wall() - self._retain_for)
+            await disk.run(self._outbox.prune, self._wall() - self._retain_for)

@@ -26,7 +26,7 @@ from guard.alerts.schema import (
     Unmapped,
 )
 from guard.core.errors import SignallingError
-from guard.core.types import Contribution, Cue, Family
+from guard.core.types import Contribution, Cue, Family, Reason
 
 __all__ = ["AlertMessage", "EngineDigest", "Issuer", "encode", "parse", "plain_words", "travelling_name"]
 
@@ -159,7 +159,8 @@ def travelling_name(text: str) -> str:
 
 
 def _words(part: Contribution) -> str:
-    return CUE_WORDS.get(part.cue, part.cue.value)
+    words = CUE_WORDS.get(part.cue, part.cue.value)
+    return f"sudden change of the {words}" if part.reason is Reason.SPIKE else words
 
 
 def _finding(event: AlertEvent, issuer: Issuer) -> Finding:
@@ -225,7 +226,7 @@ def _resource(event: AlertEvent) -> Resource:
 
 def _evidence(part: Contribution) -> Evidence:
     return Evidence(
-        name=f"cue.{part.cue}",
+        name=_evidence_name(part),
         data=CueValues(
             value=round(part.value, 3),
             weight=round(part.weight, 3),
@@ -233,6 +234,11 @@ def _evidence(part: Contribution) -> Evidence:
             reason=part.reason,
         ),
     )
+
+
+def _evidence_name(part: Contribution) -> str:
+    # a learned cue may speak twice, by its level and by a jump from the face track's own usual level
+    return f"cue.{part.cue}.spike" if part.reason is Reason.SPIKE else f"cue.{part.cue}"
 
 
 def _details(event: AlertEvent, issuer: Issuer) -> Details:

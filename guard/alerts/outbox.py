@@ -71,7 +71,7 @@ class Outbox:
             # payloads hold names: nobody else on the machine may read them
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._connection = sqlite3.connect(
-                path, BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             self._prepare()
         except (OSError, sqlite3.Error) as error:

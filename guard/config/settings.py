@@ -42,9 +42,6 @@ class IceSettings(Section):
 class MediaSettings(Section):
     """Relaying and decoding."""
 
-    relay: Literal["frame"] = Field(
-        "frame", description="How video is forwarded: `frame` sends encoded access units on."
-    )
     keyframe_interval_s: Positive = Field(
         0.5, description="At most one keyframe request a publisher in this time."
     )

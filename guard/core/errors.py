@@ -5,6 +5,7 @@
   + ShapeError         (also ValueError)   an array has not the shape or dtype it should have
   + SignallingError    (also ValueError)   an offer, a token or an id from outside is unacceptable
     - UnsupportedCodec                     the offer holds no codec that we relay
+    - UnsupportedRestart                   the peer asks for an ICE restart, which we do not do
   + NotFoundError      (also LookupError)  a room, participant or session is not here
   + CapacityError      (retryable)         a limit is reached for now
   + MediaError         (also ValueError)   encoded media cannot be decoded or breaks the policy
@@ -37,6 +38,10 @@ class SignallingError(GuardError, ValueError):
 
 class UnsupportedCodec(SignallingError):  # noqa: N818 -- named as the condition, like UnsupportedMediaType
     """The offer holds no codec that we relay."""
+
+
+class UnsupportedRestart(SignallingError):  # noqa: N818 -- same
+    """The peer asks for an ICE restart, which we do not do."""
 
 
 class NotFoundError(GuardError, LookupError):

@@ -74,6 +74,7 @@ class Reason(StrEnum):
     DECODE_TROUBLE = "decode_trouble"
     OVERLOAD = "overload"
     LEARNED_SCORE = "learned_score"
+    SPIKE = "spike"
     NO_BLINK = "no_blink"
     BLINKS = "blinks"
     STILL_FACE = "still_face"

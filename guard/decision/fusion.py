@@ -1,11 +1,13 @@
 """Evidence of one face track as log-odds per family: capped per cue, smoothed, decayed in time."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guard.core.types import FAMILY_OF, LEARNED, Contribution, Cue, Family, Score
+from guard.core.types import FAMILY_OF, LEARNED, Contribution, Cue, Family, Reason, Score
 from guard.core.units import Seconds
+from guard.decision.spike import Spike
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,14 @@ class CueRule:
 PRIOR = -2.2
 """Log-odds without evidence, P = 0.1: attacks are rare, so silence must stay far from every threshold."""
 
-LEARNED_RULE = CueRule(gain=1.6, cap=6.0, floor=-1.5, smoothing_s=0.5)
+LEARNED_RULE = CueRule(gain=1.6, cap=6.0, floor=-0.3, smoothing_s=0.5)
 """A learned score is calibrated on single frames while an average of several is worth more: gain above 1. The
 smoothing lets one frame at 8 fps move 16 % of the way, and half a second half of it. The floor is small: a
-net that has not seen a generator calls its pictures bona fide with full conviction, and a swap that is
-switched on mid-call must not first pay off a debt."""
+net that has not seen a generator or a kind of print calls its pictures bona fide with full conviction, so
+its acquittal must not outweigh what other cues see, and a swap that is switched on mid-call must not first
+pay off a debt."""
 
-WEIGHT_FREE_RULE = CueRule(gain=1.0, cap=4.0, floor=-1.0, smoothing_s=0.0)
+WEIGHT_FREE_RULE = CueRule(gain=1.0, cap=4.0, floor=-1.0, smoothing_s=1.0)
 """These look at seconds already. The cap lets one fully certain cue just reach 0.85 by itself; in practice
 two must agree. The floor is small, since a replay blinks and moves as the person in it did."""
 
@@ -67,6 +70,8 @@ class _Evidence:
     score: Score
     log_odds: float
     at: Seconds
+    rise: float = 0.0
+    """What a sudden rise over the track's own past adds, log-odds."""
 
 
 class Fusion:
@@ -75,6 +80,7 @@ class Fusion:
     def __init__(self, half_life_s: Seconds) -> None:
         self._half_life = half_life_s
         self._newest: dict[Cue, _Evidence] = {}
+        self._spikes: defaultdict[Cue, Spike] = defaultdict(Spike)
 
     def add(self, score: Score, now: Seconds) -> None:
         """Take a score."""
@@ -84,27 +90,18 @@ class Fusion:
         target = min(max(rule.gain * logit(score.value) * score.weight, rule.floor), rule.cap)
         before = self._newest.get(score.cue)
         step = min(now - before.at, FRESH) if before else FIRST_STEP
-        start = self._decayed(before, now) if before else 0.0
+        start = self._kept(before, now) * before.log_odds if before else 0.0
         share = 1.0 - 0.5 ** (step / rule.smoothing_s) if rule.smoothing_s else 1.0
-        self._newest[score.cue] = _Evidence(score, start + share * (target - start), now)
+        rise = self._rise(score, step) if score.cue in LEARNED else 0.0
+        self._newest[score.cue] = _Evidence(score, start + share * (target - start), now, rise)
 
     def probability(self, family: Family, now: Seconds) -> float:
         """P(attack of this family), 0..1; 0.1 without evidence."""
-        spoken = (self._decayed(seen, now) for seen in self._of(family))
-        return probability_of(PRIOR + sum(spoken))
+        return probability_of(PRIOR + sum(part.log_odds for part in self.contributions(family, now)))
 
     def contributions(self, family: Family, now: Seconds) -> tuple[Contribution, ...]:
         """What each cue of the family adds at this moment, strongest for an attack first."""
-        parts = (
-            Contribution(
-                seen.score.cue,
-                seen.score.value,
-                seen.score.weight,
-                self._decayed(seen, now),
-                seen.score.reason,
-            )
-            for seen in self._of(family)
-        )
+        parts = [part for seen in self._of(family) for part in self._parts(seen, now)]
         return tuple(sorted(parts, key=lambda part: -part.log_odds))
 
     def spoken_within(self, family: Family, span: Seconds, now: Seconds) -> bool:
@@ -114,6 +111,18 @@ class Fusion:
     def _of(self, family: Family) -> Iterator[_Evidence]:
         return (seen for cue, seen in self._newest.items() if FAMILY_OF[cue] is family)
 
-    def _decayed(self, seen: _Evidence, now: Seconds) -> float:
+    def _parts(self, seen: _Evidence, now: Seconds) -> Iterator[Contribution]:
+        score, kept = seen.score, self._kept(seen, now)
+        yield Contribution(score.cue, score.value, score.weight, kept * seen.log_odds, score.reason)
+        if seen.rise:
+            yield Contribution(score.cue, score.value, score.weight, kept * seen.rise, Reason.SPIKE)
+
+    def _rise(self, score: Score, step: Seconds) -> float:
+        spike = self._spikes[score.cue]
+        spike.add(logit(score.value), step)
+        return spike.evidence() * score.weight
+
+    def _kept(self, seen: _Evidence, now: Seconds) -> float:
+        """The share of evidence that time has left."""
         stale = max(now - seen.at - FRESH, 0.0)
-        return float(seen.log_odds * 0.5 ** (stale / self._half_life))
+        return float(0.5 ** (stale / self._half_life))

@@ -1,8 +1,9 @@
 """How grave a suspicion is, by what it rests on."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from guard.core.types import LEARNED, Contribution
+from guard.core.types import LEARNED, Contribution, Cue
 
 LOW = 2
 MEDIUM = 3
@@ -19,8 +20,11 @@ def severity_of(contributions: Sequence[Contribution], learned_at: float) -> int
     ``learned_at`` is the log-odds from which on a learned score stands over its threshold. Weight-free cues
     alone never exceed 3, however many agree: they share causes (a person who sits still).
     """
-    supporting = [part for part in contributions if part.log_odds >= SUPPORT]
-    learned = any(part.cue in LEARNED and part.log_odds >= learned_at for part in supporting)
+    says: defaultdict[Cue, float] = defaultdict(float)
+    for part in contributions:  # a level and its sudden rise are one cue
+        says[part.cue] += part.log_odds
+    supporting = [cue for cue, log_odds in says.items() if log_odds >= SUPPORT]
+    learned = any(cue in LEARNED and says[cue] >= learned_at for cue in supporting)
     several = len(supporting) > 1
     if learned:
         return HIGH if several else MEDIUM

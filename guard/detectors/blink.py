@@ -36,10 +36,10 @@ BLINK_COUNTS_S: Final = 10.0
 SUSPICIOUS_AFTER_S: Final = 10.0
 """Watched time without a blink from which the lack of one is told."""
 
-SURE_AFTER_S: Final = 30.0
+SURE_AFTER_S: Final = 24.0
 """Watched time without a blink from which it weighs most; some people blink this seldom."""
 
-NO_BLINK_WEIGHTS: Final = (0.1, 0.4)
+NO_BLINK_WEIGHTS: Final = (0.1, 0.5)
 BLINKS_WEIGHT: Final = 0.2
 """Low: replayed and swapped faces blink too."""
 

@@ -54,8 +54,11 @@ CARRIED: Final = 0.04
 SURE_AFTER_S: Final = 8.0
 """A rigid face weighs fully only once it stayed so: quiet listeners are rigid for some seconds too."""
 
-STILL_VALUE, PLANAR_VALUE = 0.6, 0.9
-STILL_WEIGHT, PLANAR_WEIGHT = 0.35, 0.6
+LIFELESS_AFTER_S: Final = 16.0
+"""Carried about and rigid for so long: nobody who is alive neither blinks nor moves a lip all that time."""
+
+STILL_VALUE, PLANAR_VALUE, LIFELESS_VALUE = 0.6, 0.9, 0.985
+STILL_WEIGHT, PLANAR_WEIGHT, LIFELESS_WEIGHT = 0.35, 0.6, 1.0
 LIVE_VALUE, LIVE_WEIGHT = 0.2, 0.2
 
 Tracks: TypeAlias = NDArray[np.float64]
@@ -93,12 +96,14 @@ class MotionDetector:
             return Score(self.cue, LIVE_VALUE, LIVE_WEIGHT, Reason.LIVE_MOTION, self._window.duration)
         if self._rigid_since is None:
             self._rigid_since = now - self._window.duration
-        rigid = _ramp(deformed, LOOSE, PLANE) * _ramp(now - self._rigid_since, 0.0, SURE_AFTER_S)
+        lasted = now - self._rigid_since
+        rigid = _ramp(deformed, LOOSE, PLANE) * _ramp(lasted, 0.0, SURE_AFTER_S)
         carried = _ramp(moved, SETTLED, CARRIED)
-        value = STILL_VALUE + (PLANAR_VALUE - STILL_VALUE) * carried
-        weight = (STILL_WEIGHT + (PLANAR_WEIGHT - STILL_WEIGHT) * carried) * rigid
+        lifeless = _ramp(lasted, SURE_AFTER_S, LIFELESS_AFTER_S) * carried
+        value = _between(_between(STILL_VALUE, PLANAR_VALUE, carried), LIFELESS_VALUE, lifeless)
+        weight = _between(_between(STILL_WEIGHT, PLANAR_WEIGHT, carried), LIFELESS_WEIGHT, lifeless) * rigid
         reason = Reason.PLANAR_MOTION if carried > 0.5 else Reason.STILL_FACE  # noqa: PLR2004 -- the nearer name
-        return Score(self.cue, value, weight, reason, now - self._rigid_since) if weight > 0 else None
+        return Score(self.cue, value, weight, reason, lasted) if weight > 0 else None
 
 
 def deformation(tracks: Tracks) -> float:
@@ -142,3 +147,7 @@ def on_plane(reference: NDArray[np.float64], shapes: Tracks) -> Tracks:
 def _ramp(value: float, zero: float, one: float) -> float:
     """0 at ``zero``, 1 at ``one``, straight between, flat outside."""
     return min(1.0, max(0.0, (value - zero) / (one - zero)))
+
+
+def _between(one: float, other: float, share: float) -> float:
+    return one + (other - one) * share

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from guard.config import IceSettings
-from guard.core.errors import SignallingError
+from guard.core.errors import UnsupportedRestart
 from guard.core.units import Clock, Seconds
 from guard.media.signalling import Offer, read_fragment
 from guard.media.transport import Peer
@@ -55,13 +55,13 @@ class Call:
         return answer
 
     async def add_candidates(self, text: str | bytes) -> None:
-        """Take trickled candidates (RFC 8840); raise SignallingError for other ICE credentials."""
+        """Take trickled candidates (RFC 8840); raise UnsupportedRestart for other ICE credentials."""
         fragment = read_fragment(text)
         if fragment.ice_ufrag not in {None, self._ice_ufrag}:
             msg = (
                 "trickle: expected the offer's ice-ufrag, got another; ICE restart is not offered, post anew"
             )
-            raise SignallingError(msg)
+            raise UnsupportedRestart(msg)
         await self.peer.add_candidates(fragment)
 
     def end(self, reason: str) -> asyncio.Task[None]:

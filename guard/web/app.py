@@ -13,11 +13,11 @@ from guard.core.types import Reason, State
 from guard.session.node import Node
 from guard.session.participant import ParticipantStatus
 from guard.web import problems, whip
-from guard.web.access import Bearer, authorise_admin, bearer, node_of
-from guard.web.tokens import TokenIssuer
+from guard.web.access import authorise_admin, bearer, node_of
+from guard.web.tokens import Grant, TokenIssuer
 
 TheNode = Annotated[Node, Depends(node_of)]
-Caller = Annotated[Bearer, Depends(bearer)]
+Caller = Annotated[Grant, Depends(bearer)]
 
 
 class ParticipantView(BaseModel):
@@ -121,7 +121,7 @@ async def metrics(request: Request) -> Response:
 
 
 class BodyLimit:
-    """Refuses bodies over ``limit`` bytes with 413 before they are read into memory."""
+    """Refuses bodies over ``limit`` bytes with 413; a request that is broken off never reaches the app."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -136,24 +136,18 @@ class BodyLimit:
         if not declared.isdigit() or int(declared) > self._limit:
             await self._refuse(scope, receive, send)
             return
-        body = await self._read(receive)
-        if body is None:
-            await self._refuse(scope, receive, send)
-            return
-        await self._app(scope, _replay(body, receive), send)
-
-    async def _read(self, receive: Receive) -> bytes | None:
         body = b""
         more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return body
+                return
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self._limit:
-                return None
-        return body
+                await self._refuse(scope, receive, send)
+                return
+        await self._app(scope, _replay(body, receive), send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         detail = f"expected a body of at most {self._limit} bytes; send a smaller offer"

@@ -8,8 +8,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from guard.core.errors import CapacityError, GuardError, NotFoundError, SignallingError, UnsupportedCodec
-from guard.web.tokens import TokenError
+from guard.core.errors import (
+    CapacityError,
+    GuardError,
+    NotFoundError,
+    SignallingError,
+    UnsupportedCodec,
+    UnsupportedRestart,
+)
+from guard.web.tokens import MissingTokenError, TokenError
 
 logger = structlog.get_logger(__name__)
 
@@ -18,12 +25,16 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: tuple[tuple[type[GuardError], HTTPStatus], ...] = (
     (TokenError, HTTPStatus.UNAUTHORIZED),
     (UnsupportedCodec, HTTPStatus.NOT_ACCEPTABLE),
+    (UnsupportedRestart, HTTPStatus.UNPROCESSABLE_ENTITY),
     (SignallingError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (CapacityError, HTTPStatus.SERVICE_UNAVAILABLE),
     (GuardError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 """The first type that fits gives the status."""
+
+OWN_FAULT = "the node could not do this; its log says why"
+"""All that a caller is told of what is no fault of theirs."""
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -47,17 +58,28 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(GuardError, _on_guard_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(Exception, _on_fault)
 
 
 async def _on_guard_error(_request: Request, error: Exception) -> JSONResponse:
     status = next(status for kind, status in STATUS if isinstance(error, kind))
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("request failed", problem=type(error).__name__, error=str(error))
+        return problem(status, OWN_FAULT)
     headers: dict[str, str] = {}
     if status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        # RFC 6750 section 3.1: no error code for a request without a token
+        missing = isinstance(error, MissingTokenError)
+        headers["WWW-Authenticate"] = "Bearer" if missing else 'Bearer error="invalid_token"'
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
     logger.info("request refused", status=int(status), problem=type(error).__name__)
     return problem(status, str(error), headers)
+
+
+async def _on_fault(_request: Request, _error: Exception) -> JSONResponse:
+    # Starlette raises the error again behind this answer, so that the server logs where it came from
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, OWN_FAULT)
 
 
 async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -35,8 +36,6 @@ class HttpServer:
         self._server = _Quiet(
             uvicorn.Config(
                 app,
-                host=web.host,
-                port=web.port,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -50,16 +49,16 @@ class HttpServer:
     @property
     def url(self) -> str:
         """Address of the root."""
-        return f"http://{self._web.host}:{self.port}"
+        host = f"[{self._web.host}]" if ":" in self._web.host else self._web.host
+        return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Listen; raise EnvironmentProblem where the address is taken."""
-        self._serving = asyncio.create_task(self._serve(), name="http")
-        while not self._server.started:
-            if self._serving.done():
-                await self._serving
+        """Listen; raise EnvironmentProblem where that cannot be."""
+        listener = await self._listen()
+        self.port = listener.getsockname()[1]
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
+        while not self._server.started and not self._serving.done():
             await asyncio.sleep(START_POLL)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Let requests in hand end and stop listening."""
@@ -76,10 +75,16 @@ class HttpServer:
     ) -> None:
         await self.stop()
 
-    async def _serve(self) -> None:
+    async def _listen(self) -> socket.socket:
+        web = self._web
         try:
-            await self._server.serve()
-        except SystemExit as error:
-            # uvicorn leaves the process where it cannot listen
-            msg = f"{self._web.host}:{self._web.port}: expected a free address, it is taken; set web.port"
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(web.host, web.port, type=socket.SOCK_STREAM)
+            family, _, _, _, address = found[0]
+            return socket.create_server(address, family=family)
+        except OSError as error:
+            msg = (
+                f"{self.url}: expected an address to listen on, got: {error.strerror}; "
+                f"set web.host and web.port"
+            )
             raise EnvironmentProblem(msg) from error

@@ -8,11 +8,13 @@ from typing import Any
 
 import jwt
 
+from guard.config import WebSettings
 from guard.core.errors import ConfigError, SignallingError
 from guard.core.units import Seconds
 
 ALGORITHM = "HS256"
 KEY_BYTES = 32
+MAKE_KEY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 TOKEN_BYTES = 8192
 ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -21,12 +23,16 @@ class TokenError(SignallingError):
     """The token is missing, malformed, expired or for somebody else."""
 
 
+class MissingTokenError(TokenError):
+    """The request holds no token at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What the bearer of a token may do."""
 
     subject: str
-    """Display name; personal, so it travels in payloads only."""
+    """Who they are, and their display name; personal, so it travels in payloads only."""
     room: str
     publish: bool
     subscribe: bool
@@ -35,6 +41,11 @@ class Grant:
     """The token's ``jti``."""
     expires_at: float
     """POSIX seconds."""
+
+    @property
+    def owner(self) -> str:
+        """To whom sessions in the room belong: every token of the same ``sub``, so a renewed one too."""
+        return self.subject
 
 
 class TokenIssuer:
@@ -45,10 +56,7 @@ class TokenIssuer:
 
     def __init__(self, key: str, audience: str) -> None:
         if len(key.encode()) < KEY_BYTES:
-            msg = (
-                f"web.token_key: expected at least {KEY_BYTES} bytes, got {len(key.encode())}; "
-                f"make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
-            )
+            msg = f"web.token_key: expected at least {KEY_BYTES} bytes, got {len(key.encode())}; {MAKE_KEY}"
             raise ConfigError(msg)
         self._key = key
         self._audience = audience
@@ -64,7 +72,16 @@ class TokenIssuer:
         subscribe: bool = False,
         admin: bool = False,
     ) -> str:
-        """Make a token that is good for ``lifetime`` seconds from ``now`` (POSIX seconds)."""
+        """Make a token that is good for ``lifetime`` seconds from ``now`` (POSIX seconds).
+
+        Raises SignallingError for an empty subject or a room that no address can name.
+        """
+        if not subject or not ROOM.fullmatch(room):
+            msg = (
+                f"token: expected a name and a room of 1 to 64 characters A-Z a-z 0-9 _ -, "
+                f"got name {subject!r} and room {room!r}"
+            )
+            raise SignallingError(msg)
         grant = {"room": room, "publish": publish, "subscribe": subscribe, "admin": admin}
         claims = {
             "sub": subject,
@@ -94,10 +111,29 @@ class TokenIssuer:
         return _grant(claims)
 
 
+def open_issuer(web: WebSettings) -> TokenIssuer:
+    """The issuer with the configured key; raise ConfigError, which says how to make one."""
+    if web.token_key is None:
+        msg = (
+            f"web.token_key: expected a key of at least {KEY_BYTES} bytes, got none; {MAKE_KEY} and set "
+            f"GUARD__WEB__TOKEN_KEY to it, or GUARD__WEB__TOKEN_KEY_FILE to the path of a file that holds it"
+        )
+        raise ConfigError(msg)
+    return TokenIssuer(web.token_key.get_secret_value(), web.token_audience)
+
+
+def one_time_issuer(web: WebSettings) -> TokenIssuer:
+    """An issuer with a key of its own, whose tokens end with the process."""
+    return TokenIssuer(secrets.token_urlsafe(48), web.token_audience)
+
+
 def _grant(claims: Mapping[str, Any]) -> Grant:
     guard = claims.get("guard")
     if not isinstance(guard, Mapping) or not isinstance(guard.get("room"), str):
         msg = "token refused: expected a `guard` claim with a room, such as {room, publish, subscribe}"
+        raise TokenError(msg)
+    if not claims["sub"] or not claims["jti"]:
+        msg = "token refused: expected `sub` and `jti` with a text each, got an empty one; ask for a new one"
         raise TokenError(msg)
     return Grant(
         subject=str(claims["sub"]),

@@ -50,9 +50,7 @@ async def test_stopping_twice_is_harmless():
 
 
 async def test_a_port_in_use_is_said():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         broker = EmbeddedBroker(port=taken.getsockname()[1])
         with pytest.raises(EnvironmentProblem, match="choose another port"):
             await broker.start()

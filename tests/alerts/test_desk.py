@@ -1,26 +1,30 @@
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 
 import pytest
 
 from guard.alerts.board import Board, Note
 from guard.alerts.desk import AlertDesk, StatePayload, open_desk
-from guard.alerts.lifecycle import AlertBook, AlertKind
+from guard.alerts.lifecycle import AlertBook, AlertKind, Participant
 from guard.alerts.link import MqttLink
 from guard.alerts.message import parse
 from guard.alerts.outbox import Outbox
 from guard.config.settings import AlertSettings, MqttSettings
-from guard.core.errors import ConfigError
+from guard.core.errors import ConfigError, DeliveryError
 from guard.core.types import Assessment, Reason, State
-from tests.support.alerts import ISSUER, WHO, WallTime, clearing, raising, updating
+from guard.flow.tasks import Restart, Tasks
+from tests.support.alerts import ISSUER, WHO, BrokerInMemory, WallTime, clearing, raising, updating
 
 pytestmark = pytest.mark.unit
 
 STATE_TOPIC = "guard/v1/node-1/session/demo-1/p/p-7/state"
+STATUS_TOPIC = "guard/v1/node-1/status"
 SCORE_TOPIC = "guard/v1/node-1/session/demo-1/p/p-7/score"
 
 
@@ -151,11 +155,99 @@ def test_memory_is_bounded_and_what_is_lost_is_counted(office: Office, monkeypat
     assert (stats.held, stats.lost) == (3, 7)
 
 
-async def test_a_desk_closes_also_when_its_link_never_ran(tmp_path: Path):
+def test_a_verdict_that_comes_after_they_left_opens_nothing(office: Office):
+    office.desk.participant_left(WHO, 5.0)
+    assert office.desk.submit(WHO, raising(5.1)) == ()
+    office.desk.set_state(WHO, assessment(5.1, State.ATTACK))
+    assert office.outbox.count_pending() == 0
+    assert [note.payload for note in office.notes()] == [b""]
+    assert office.desk.submit(Participant("demo-1", "p-8"), raising(5.2)) != ()
+
+
+def test_no_state_is_put_up_after_the_topic_was_emptied(office: Office, monkeypatch: pytest.MonkeyPatch):
+    leaving = threading.Thread(target=office.desk.participant_left, args=(WHO, 1.0))
+    post = office.board.post
+
+    def post_late(note: Note) -> None:
+        if leaving.ident is None:
+            leaving.start()
+            leaving.join(0.05)  # held off by the desk; it would have ended by now
+        post(note)
+
+    monkeypatch.setattr(office.board, "post", post_late)
+    office.desk.set_state(WHO, assessment(1.0))
+    leaving.join()
+    assert [note.payload for note in office.notes() if note.topic == STATE_TOPIC] == [b""]
+
+
+def test_who_left_is_remembered_within_bounds_the_newest_longest(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("guard.alerts.desk.MOST_LEFT", 3)
+    people = [Participant("demo-1", f"p-{number}") for number in range(5)]
+    for who in people:
+        office.desk.participant_left(who, 1.0)
+    heard = [bool(office.desk.submit(who, raising(2.0))) for who in people]
+    assert heard == [True, True, False, False, False]
+
+
+@pytest.mark.virtual_time
+async def test_a_desk_whose_link_does_not_run_closes_at_once(tmp_path: Path):
     settings = AlertSettings(outbox_path=tmp_path / "outbox.sqlite3")
     desk = await asyncio.to_thread(open_desk, settings, MqttSettings(), ISSUER, WallTime())
-    assert await desk.close(0.0) is False
+    assert await desk.close() is False
+    assert asyncio.get_running_loop().time() == 0.0
+
+
+def test_the_birth_names_the_engines(tmp_path: Path):
+    desk = open_desk(
+        AlertSettings(outbox_path=tmp_path / "outbox.sqlite3"), MqttSettings(), ISSUER, WallTime()
+    )
     assert json.loads(desk.link._birth)["engines"][0]["name"] == "face-manipulation"
+    desk._outbox.close()
+
+
+async def test_closing_waits_for_a_link_that_was_started_again_after_a_crash(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    broker = BrokerInMemory(errors=[LookupError("a bug")])
+    monkeypatch.setattr(office.desk.link, "_dialer", broker)
+    async with Tasks("test") as tasks:
+        tasks.keep("mqtt", office.desk.link.run, Restart(delay=0.0))
+        await broker.until_told(STATUS_TOPIC)
+        await asyncio.to_thread(office.desk.submit, WHO, raising(1.0))
+        assert await office.desk.close() is True
+        assert "guard/v1/node-1/alert/alert-1" in [note.topic for note in broker.taken]
+        assert broker.taken[-1] == Note(STATUS_TOPIC, b"offline")
+
+
+async def test_closing_tells_when_letters_stay_since_the_broker_is_away(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    away = BrokerInMemory(errors=repeat(DeliveryError("broker: away")))
+    monkeypatch.setattr(office.desk.link, "_dialer", away)
+    running = asyncio.create_task(office.desk.link.run())
+    await asyncio.to_thread(office.desk.submit, WHO, raising(1.0))
+    assert await office.desk.close() is False
+    await running
+
+
+async def test_alerts_go_out_though_the_pool_of_the_loop_is_taken(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    broker, free = BrokerInMemory(), threading.Event()
+    monkeypatch.setattr(office.desk.link, "_dialer", broker)
+    await asyncio.to_thread(office.desk.submit, WHO, raising(1.0))
+    with ThreadPoolExecutor(1) as pool:
+        asyncio.get_running_loop().set_default_executor(pool)
+        taken = asyncio.create_task(asyncio.to_thread(free.wait))
+        running = asyncio.create_task(office.desk.link.run())
+        try:
+            await broker.until_told("guard/v1/node-1/alert/alert-1")
+        finally:
+            free.set()
+            await office.desk.close()
+            await asyncio.gather(taken, running)
 
 
 def test_a_broker_address_that_shows_alerts_to_the_network_is_refused(tmp_path: Path):

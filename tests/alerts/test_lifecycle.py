@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 from uuid import UUID
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from guard.alerts.lifecycle import AlertBook, AlertEvent, AlertKind, CloseReason, Participant, uuid7
 from guard.config.settings import AlertSettings
-from guard.core.types import Cue, Family, Transition, TransitionKind
+from guard.core.types import Cue, Family, Reason, Transition, TransitionKind
 from tests.support.alerts import WHO, clearing, evidence, raising, transition, updating
 
 pytestmark = pytest.mark.unit
@@ -70,6 +71,14 @@ def test_a_new_cue_is_news():
     another = (part, type(part)(Cue.BLINK, 0.9, 1.0, 2.0, part.reason))
     (event,) = desk.take(transition(TransitionKind.UPDATE, 6.0, contributions=another))
     assert event.kind is AlertKind.UPDATED
+
+
+def test_another_reason_of_the_same_cue_is_none():
+    desk = Desk()
+    desk.take(raising(0.0))
+    (level,) = evidence()
+    both = (level, replace(level, reason=Reason.SPIKE))
+    assert desk.take(transition(TransitionKind.UPDATE, 6.0, contributions=both)) == ()
 
 
 def test_severity_only_rises_while_open_and_a_short_peak_is_told():

@@ -1,5 +1,6 @@
 import json
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from guard.alerts.message import EngineDigest, Issuer, encode, parse, plain_word
 from guard.config.settings import AlertSettings
 from guard.core.errors import SignallingError
 from guard.core.types import Contribution, Cue, Family, Reason, Transition, TransitionKind
-from tests.support.alerts import ISSUER, WHO, clearing, raising, transition, updating
+from tests.support.alerts import ISSUER, WHO, clearing, evidence, raising, transition, updating
 
 pytestmark = pytest.mark.unit
 
@@ -79,6 +80,20 @@ def test_cues_threshold_and_weights_are_in_every_message():
     assert details["threshold"] == 0.85
     assert details["engines"] == [{"name": "face-manipulation", "sha256": "ab" * 32}]
     assert details["reason_codes"] == ["learned_score"]
+
+
+def test_a_cue_that_speaks_by_its_level_and_by_a_jump_is_told_as_two():
+    (level,) = evidence()
+    both = (level, replace(level, log_odds=2.0, reason=Reason.SPIKE))
+    (event,) = life(transition(TransitionKind.RAISE, 0.0, contributions=both))
+    finding = json.loads(encode(event, ISSUER))["data"]
+    assert [part["name"] for part in finding["evidences"]] == [
+        "cue.face_manipulation",
+        "cue.face_manipulation.spike",
+    ]
+    assert finding["message"].endswith(
+        "Strongest cues: learned manipulation score, sudden change of the learned manipulation score."
+    )
 
 
 @pytest.mark.parametrize("event", WHOLE_LIFE)

@@ -85,10 +85,10 @@ def test_evidence_fades_towards_the_prior_with_the_half_life():
 
 def test_one_weight_free_cue_alone_stays_below_the_threshold_unless_certain_and_two_agree():
     fusion = Fusion(1.5)
-    fusion.add(planar(0.93), 0.0)
-    alone = fusion.probability(Family.PRESENTATION, 0.0)
-    fusion.add(unblinking(0.93), 0.0)
-    assert alone < 0.85 <= fusion.probability(Family.PRESENTATION, 0.0)
+    now = feed(fusion, planar(0.93), 10.0)
+    alone = fusion.probability(Family.PRESENTATION, now)
+    feed(fusion, unblinking(0.93), 10.0)
+    assert alone < 0.85 <= fusion.probability(Family.PRESENTATION, now)
 
 
 def test_a_blink_cannot_talk_a_learned_score_down_below_the_threshold():

@@ -86,7 +86,7 @@ def test_a_swap_switched_on_mid_call_raises_within_five_seconds_and_clears_when_
     assert 22.0 < raised.at < 25.0
     assert raised.severity == 3
     assert raised.face_id == 1
-    assert raised.reasons == (Reason.LEARNED_SCORE,)
+    assert set(raised.reasons) == {Reason.LEARNED_SCORE, Reason.SPIKE}
     assert call.state() is State.ATTACK
     call.show(20.0, seen(BONA_FIDE))
     cleared = call.first(TransitionKind.CLEAR, Family.MANIPULATION)

@@ -59,7 +59,7 @@ def test_the_lack_of_blinks_weighs_more_and_more_but_never_decides() -> None:
     assert {score.reason for score in scores} == {Reason.NO_BLINK}
     assert weights == sorted(weights)
     assert weights[0] < 0.12
-    assert weights[-1] == pytest.approx(0.4)
+    assert weights[-1] == pytest.approx(0.5)
     assert max(score.value for score in scores) < 0.85
 
 

@@ -9,7 +9,14 @@ import pytest
 
 from guard.core.blendshapes import BLENDSHAPE_NAMES
 from guard.core.types import Reason, Score
-from guard.detectors.motion import MotionDetector, deformation, movement, on_plane
+from guard.detectors.motion import (
+    LIFELESS_AFTER_S,
+    SURE_AFTER_S,
+    MotionDetector,
+    deformation,
+    movement,
+    on_plane,
+)
 from tests.support.faces_moving import BLURRED, GOOD, Hold, face_view, jittered, photo_of, seen, solid_face
 
 pytestmark = pytest.mark.unit
@@ -85,12 +92,21 @@ def test_a_person_scores_low(scene: Scene) -> None:
     assert max(score.value for score in scores) < 0.3
 
 
-@pytest.mark.parametrize("scene", [motionless_person, photo_on_a_stand, held_photo])
-def test_no_scene_decides_alone(scene: Scene) -> None:
-    for score in watch(scene, 30):
+@pytest.mark.parametrize("scene", [motionless_person, photo_on_a_stand])
+def test_what_does_not_move_never_decides_alone(scene: Scene) -> None:
+    for score in watch(scene, 60):
         if score is not None:
             assert score.weight <= 0.6
             assert score.weight * math.log(score.value / (1 - score.value)) < RAISE
+
+
+def test_a_carried_face_decides_only_after_many_lifeless_seconds() -> None:
+    says = [
+        0.0 if score is None else score.weight * math.log(score.value / (1 - score.value))
+        for score in watch(held_photo, LIFELESS_AFTER_S + 2)
+    ]
+    assert max(says[: round(SURE_AFTER_S * FPS)]) < RAISE
+    assert says[-1] > 2 * RAISE
 
 
 def test_a_motionless_person_is_held_against_far_less_than_a_carried_photo() -> None:

@@ -4,13 +4,15 @@ import asyncio
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 
+from guard.alerts.board import Note
 from guard.alerts.lifecycle import Participant
 from guard.alerts.message import AlertMessage, EngineDigest, Issuer, parse
 from guard.alerts.mqtt import BrokerMessage, watch
@@ -125,9 +127,41 @@ async def watching(
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as probe:  # takes also a port that has closed just now
         return int(probe.getsockname()[1])
+
+
+class BrokerInMemory:
+    """Takes whatever a link delivers; stands in for its dialer and for the connections that it makes.
+
+    The first connections fail with ``errors``, one each.
+    """
+
+    protocol = "V5"
+    session_present = True
+
+    def __init__(self, errors: Iterable[Exception] = ()) -> None:
+        self._errors = iter(errors)
+        self.taken: list[Note] = []
+        self._news = asyncio.Condition()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Self]:
+        if error := next(self._errors, None):
+            raise error
+        yield self
+
+    async def deliver(self, note: Note) -> None:
+        async with self._news:
+            self.taken.append(note)
+            self._news.notify_all()
+
+    async def until_lost(self) -> None:
+        await asyncio.Event().wait()
+
+    async def until_told(self, topic: str) -> None:
+        async with asyncio.timeout(PATIENCE_S), self._news:
+            await self._news.wait_for(lambda: any(note.topic == topic for note in self.taken))
 
 
 class Mosquitto:

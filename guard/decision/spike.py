@@ -1,0 +1,61 @@
+"""Sudden rise of a learned score over the face track's own past.
+
+A net's answer drifts from person to person and camera to camera by more than from frame to frame. A swap that
+is switched on mid-call therefore stands out against the same face a moment before, where its level alone
+would not.
+"""
+
+from guard.core.units import Seconds
+
+NEWEST_S: Seconds = 0.5
+"""Half-life of the mean over the newest scores."""
+
+BASELINE_S: Seconds = 8.0
+"""Half-life of the baseline."""
+
+LEARNING_S: Seconds = 6.0
+"""Judged time before there is a baseline to compare with."""
+
+DRIFT = 1.0
+"""Log-odds by which a bona fide face wanders when it turns or the light changes (see Decisions)."""
+
+GAIN = 2.0
+"""Log-odds of evidence for each log-odd beyond the drift."""
+
+CAP = 3.0
+"""Most that a rise may say by itself: less than a raise needs, so that the level must agree."""
+
+ABSORBED_S: Seconds = 240.0
+"""Half-life with which even a risen score becomes the baseline: a new camera is no attack for ever."""
+
+
+class Spike:
+    """Follows one learned cue of one face track, in log-odds."""
+
+    def __init__(self) -> None:
+        self._newest = 0.0
+        self._baseline = 0.0
+        self._learnt: Seconds = 0.0
+
+    def add(self, log_odds: float, step: Seconds) -> None:
+        """Take a single frame's opinion, ``step`` seconds after the one before."""
+        if self._learnt == 0.0:
+            self._newest = self._baseline = log_odds
+        self._newest += _share(step, NEWEST_S) * (log_odds - self._newest)
+        self._learnt += step
+        # a plain mean at first, so that the very first frame does not stand for the face
+        pace = ABSORBED_S if self._risen() else min(BASELINE_S, max(self._learnt, step))
+        self._baseline += _share(step, pace) * (log_odds - self._baseline)
+
+    def evidence(self) -> float:
+        """Log-odds for an attack, 0..CAP."""
+        if not self._risen():
+            return 0.0
+        return min(GAIN * (self._newest - self._baseline - DRIFT), CAP)
+
+    def _risen(self) -> bool:
+        return self._learnt >= LEARNING_S and self._newest - self._baseline > DRIFT
+
+
+def _share(step: Seconds, half_life: Seconds) -> float:
+    return float(1.0 - 0.5 ** (step / half_life))
