@@ -178,7 +178,7 @@ def main() -> None:
     ]
 
     def make_pipeline() -> Pipeline:
-        faces = FaceTracker(SETTINGS.faces, model)
+        faces = partial(FaceTracker, SETTINGS.faces, model)
         return Pipeline(
             faces, partial(build_detectors, engines), ParticipantJudge(SETTINGS.decision), lambda: 0.0
         )

@@ -1,0 +1,1 @@
+"""What the recipes share: faces, made attacks, nets, fitting, figures, artefacts."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from guard.core.errors import ModelError
 from guard.inference.locate import find_engine
@@ -35,7 +36,8 @@ def list_all(*, folder: Folder = None, as_json: AsJson = False) -> None:
         return
     table = Table("engine", "version", "task", "commercial use", "data")
     for one in found:
-        table.add_row(one.name, one.version, one.task, "yes" if one.commercial_use else "no", one.data_terms)
+        row = (one.name, one.version, one.task, "yes" if one.commercial_use else "no", one.data_terms)
+        table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
 
 
@@ -59,5 +61,5 @@ def check(*, folder: Folder = None, as_json: AsJson = False) -> None:
             sys.stdout.write(json.dumps(row, separators=(",", ":")) + "\n")
         else:
             verdict = f"within {row['max_difference']:.1e}" if row["ok"] else row["error"]
-            Console().print(f"{name}: {verdict}", highlight=False)
+            Console().print(f"{name}: {verdict}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if failed else 0)

@@ -4,9 +4,13 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from guard.cli.config import config
 from guard.cli.demo.command import demo
 from guard.cli.engines import engines
+from guard.cli.serve import serve
+from guard.cli.token import token
 from guard.core.errors import GuardError
 
 app = typer.Typer(
@@ -16,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(demo)
+app.command()(serve)
+app.command()(token)
+app.add_typer(config, name="config")
 app.add_typer(engines, name="engines")
 
 
@@ -24,7 +31,9 @@ def main() -> None:
     try:
         app()
     except GuardError as error:
-        Console(stderr=True).print(f"[bold red]guard:[/] {error}", highlight=False)
+        # a Text, not a string: square brackets in it are no markup
+        sentence = Text.assemble(("guard: ", "bold red"), str(error))
+        Console(stderr=True).print(sentence, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

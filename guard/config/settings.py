@@ -23,7 +23,7 @@ class WebSettings(Section):
     port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     token_key: SecretStr | None = Field(
         None,
-        description="Key of the join tokens (HS256), at least 32 bytes; without it no token is accepted.",
+        description="Key of the join tokens (HS256), at least 32 bytes; `guard serve` needs one.",
     )
     token_audience: str = Field("call-guard", description="The `aud` that a token must carry.")
     body_limit_bytes: Count = Field(65536, description="Largest request body.")

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     WARMING_UP = "warming_up"
     NO_MOTION = "no_motion"
     DECODE_TROUBLE = "decode_trouble"
+    ANALYSIS_TROUBLE = "analysis_trouble"
     OVERLOAD = "overload"
     LEARNED_SCORE = "learned_score"
     SPIKE = "spike"

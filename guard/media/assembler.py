@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Literal, NamedTuple, TypeAlias
 
+from guard.core.errors import MediaError
 from guard.core.units import Seconds
-from guard.media.keyframes import is_h264_keyframe, is_vp8_keyframe
+from guard.media.keyframes import UnitHeaders, read_h264_headers, read_vp8_headers
 
 Kind: TypeAlias = Literal["video", "audio"]
 """What a track carries."""
@@ -68,13 +69,15 @@ class AccessUnit:
     """Whether decoding can begin here; always true for audio."""
     arrived_at: Seconds
     """When its last packet arrived, monotonic."""
+    size: tuple[int, int] | None = None
+    """Width and height that a video unit announces, None where it announces none."""
 
 
-def is_keyframe(codec: Codec, payload: bytes) -> bool:
-    """Whether decoding can begin at this access unit."""
+def read_headers(codec: Codec, payload: bytes) -> UnitHeaders:
+    """Whether decoding can begin at this access unit and what size it announces; raise MediaError."""
     if codec is Codec.OPUS:
-        return True
-    return is_vp8_keyframe(payload) if codec is Codec.VP8 else is_h264_keyframe(payload)
+        return UnitHeaders(keyframe=True)
+    return read_vp8_headers(payload) if codec is Codec.VP8 else read_h264_headers(payload)
 
 
 class Unwrapper:
@@ -149,7 +152,10 @@ class Assembler:
         self._synced = False
 
     def push(self, packet: Packet) -> list[AccessUnit]:
-        """Take one packet; return the units that it completes."""
+        """Take one packet; return the units that it completes.
+
+        Raises MediaError for a unit that is no picture but an attack; later packets may still be pushed.
+        """
         if packet.restarts:
             self._restart()
         number = self._number(packet.sequence_number)
@@ -209,14 +215,18 @@ class Assembler:
     def _finish(self) -> list[AccessUnit]:
         parts, self._parts, self._bytes = self._parts, [], 0
         payload = b"".join(part.payload for part in parts)
-        keyframe = is_keyframe(self.codec, payload)
+        try:
+            keyframe, size = read_headers(self.codec, payload)
+        except MediaError:
+            self._lose_sync("policy")
+            raise
         arrived_at = parts[-1].arrived_at
         pts = self._time(parts[0].timestamp, arrived_at)
         if not (keyframe or self._synced):
             self._lose_sync("no_keyframe")
             return []
         self._synced, self.needs_keyframe = True, False
-        return [AccessUnit(self.codec, payload, parts[0].timestamp, pts, keyframe, arrived_at)]
+        return [AccessUnit(self.codec, payload, parts[0].timestamp, pts, keyframe, arrived_at, size)]
 
     def _lose_sync(self, reason: str | None) -> None:
         if reason is not None:

@@ -3,16 +3,27 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from guard.config import IceSettings
-from guard.core.errors import UnsupportedRestart
+from guard.core.errors import NotFoundError, SignallingError, UnsupportedRestart
 from guard.core.units import Clock, Seconds
 from guard.media.signalling import Offer, read_fragment
 from guard.media.transport import Peer
+
+logger = structlog.get_logger(__name__)
 
 WATCH_INTERVAL: Seconds = 0.5
 
 STATE_REASONS = {"failed": "ice_failed", "closed": "left"}
 """Why a call ended, by the state of its peer connection."""
+
+
+async def settle(*steps: Awaitable[None]) -> None:
+    """Take the steps of an end together; what one raises is logged and keeps no other from its end."""
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if outcome is not None:
+            logger.error("step of an end failed", exc_info=outcome)
 
 
 class Call:
@@ -44,14 +55,26 @@ class Call:
         return self._ending is not None
 
     async def answer(self, offer: Offer) -> str:
-        """Answer an offer and begin to watch; failing, close the peer and do not call ``finish``."""
+        """Answer an offer and begin to watch.
+
+        Raises SignallingError where it cannot be answered: the peer is closed, ``finish`` hears nothing; and
+        NotFoundError where ``end`` was called meanwhile: ``finish`` has heard the reason.
+        """
         self._ice_ufrag = offer.ice_ufrag
+        answer: str | None = None
         try:
             answer = await self.peer.answer(offer)
-            self._watching = asyncio.create_task(self._watch())
+        except SignallingError:
+            if not self.ended:  # else the closed peer refused
+                raise
         finally:
-            if self._watching is None:
+            if answer is None:
                 await self.peer.close()
+        if answer is None or self._ending is not None:
+            await self.close("left")
+            msg = "call: expected it to last until it was answered, it was ended before; call again"
+            raise NotFoundError(msg)
+        self._watching = asyncio.create_task(self._watch())
         return answer
 
     async def add_candidates(self, text: str | bytes) -> None:
@@ -96,5 +119,5 @@ class Call:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        await self.peer.close()
-        await self._finish(reason)
+        await settle(self.peer.close())
+        await settle(self._finish(reason))

@@ -4,13 +4,14 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
 import httpx
 
 from guard.config import IceSettings
-from guard.core.errors import GuardError, SignallingError
+from guard.core.errors import SignallingError
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, Seconds
 from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
@@ -21,6 +22,7 @@ from guard.media.keyframes import KeyframeRequests
 from guard.media.signalling import OPUS, Format
 from guard.media.transport import Peer
 from guard.media.whip import Resource
+from guard.media.worker import attempt
 
 if TYPE_CHECKING:
     from guard.media.inbound import InboundTrack
@@ -40,14 +42,15 @@ VIDEO_FORMATS = (*FORMATS.values(), Format(Codec.H264, "42001f"))
 class FrameSource:
     """Encodes frames in a thread of its own, in real time by their ``pts``; answers PLI with a keyframe.
 
-    A source that falls behind by half a second drops frames and counts them in ``dropped``.
+    A source that falls behind by half a second drops frames and counts them in ``dropped``. One whose frames
+    break off, by whatever error, ends and keeps the error in ``failure``.
     """
 
     def __init__(self, frames: Iterable[VideoFrame], encoder: VideoEncoder, clock: Clock) -> None:
         self.codec = encoder.codec
         self.dropped = 0
         self.ended = asyncio.Event()
-        self.failure: GuardError | None = None
+        self.failure: Exception | None = None
         """Why the source ended early, if it did."""
         self._frames = frames
         self._encoder = encoder
@@ -77,9 +80,7 @@ class FrameSource:
 
     def _run(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[AccessUnit], None]) -> None:
         try:
-            self._send_all(loop, deliver)
-        except GuardError as failure:
-            self.failure = failure
+            self.failure = attempt(partial(self._send_all, loop, deliver))
         finally:
             loop.call_soon_threadsafe(self.ended.set)
 
@@ -113,14 +114,22 @@ class WhipPublisher:
         silence: bool = False,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.ended = source.ended
-        """Set when the source has no more frames."""
         self._source = source
         self._silence = silence
         self._clock = clock
         self._video = UnitQueue(BACKLOG_UNITS, clock)
         self._audio = UnitQueue(BACKLOG_UNITS, clock)
         self._connection = ClientPeer(url, token, ice or IceSettings(), clock, http)
+
+    @property
+    def ended(self) -> asyncio.Event:
+        """Set when the source has no more frames."""
+        return self._source.ended
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the source ended early, if it did."""
+        return self._source.failure
 
     @property
     def gone(self) -> asyncio.Event:

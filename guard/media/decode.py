@@ -13,12 +13,10 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 from numpy.typing import NDArray
 
-from guard.core.errors import MediaError
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, Seconds
 from guard.media.assembler import AccessUnit, Codec
 from guard.media.frames import MediaPacket, frame_of, packet_of
-from guard.media.keyframes import h264_picture_size, vp8_picture_size
 from guard.media.worker import UnitWorker
 
 Samples: TypeAlias = NDArray[np.float32]
@@ -30,24 +28,12 @@ AUDIO_GAP: Seconds = 0.03
 REMEMBERED_ARRIVALS = 32
 
 
-def check_unit(unit: AccessUnit, *, max_pixels: int, max_bytes: int) -> None:
-    """Raise MediaError where a unit breaks the policy; looks at headers only."""
-    if len(unit.payload) > max_bytes:
-        msg = f"access unit: expected at most {max_bytes} bytes, got {len(unit.payload)}; send less"
-        raise MediaError(msg)
-    if not unit.keyframe or unit.codec is Codec.OPUS:
-        return
-    size = vp8_picture_size(unit.payload) if unit.codec is Codec.VP8 else h264_picture_size(unit.payload)
-    if size is not None and size[0] * size[1] > max_pixels:
-        msg = f"keyframe: expected at most {max_pixels} pixels, got {size[0]} x {size[1]}; send a smaller one"
-        raise MediaError(msg)
-
-
 class VideoDecoder:
     """Decodes one track in its own thread and calls ``on_frame`` there, in order.
 
-    Policy drop-to-next-keyframe on overflow and after a unit that cannot be decoded; ``needs_keyframe`` says
-    that one should be asked for. ``dropped`` counts units by reason, ``errors`` those refused or broken.
+    Policy drop-to-next-keyframe on overflow and after a unit that cannot be decoded or holds more than
+    ``max_pixels``; ``needs_keyframe`` says that one should be asked for. ``dropped`` counts units by reason,
+    ``errors`` those refused or broken.
     """
 
     def __init__(
@@ -57,14 +43,12 @@ class VideoDecoder:
         *,
         queue_units: int = 6,
         max_pixels: int = 1920 * 1088,
-        max_bytes: int = 2_000_000,
     ) -> None:
         self.frames = 0
         self.errors = 0
         self._clock = clock
         self._on_frame = on_frame
         self._max_pixels = max_pixels
-        self._max_bytes = max_bytes
         self._worker = UnitWorker("video-decoder", queue_units, self._decode)
         self._context: tuple[Codec, VideoCodecContext] | None = None
         self._arrivals: deque[tuple[int, Seconds]] = deque(maxlen=REMEMBERED_ARRIVALS)
@@ -92,15 +76,14 @@ class VideoDecoder:
         if self._broken and not unit.keyframe:
             self.errors += 1
             return
+        pictures: list[av.VideoFrame] | None = None
         try:
-            check_unit(unit, max_pixels=self._max_pixels, max_bytes=self._max_bytes)
             pictures = self._context_for(unit.codec).decode(self._packet(unit))
-        except (MediaError, av.FFmpegError):
+        except av.FFmpegError:
             self.errors += 1
-            self._broken = True
-            return
-        self._broken = False
-        for picture in pictures:
+        finally:
+            self._broken = pictures is None
+        for picture in pictures or ():
             self._hand_out(picture)
 
     def _packet(self, unit: AccessUnit) -> MediaPacket:

@@ -12,7 +12,7 @@ from av.video.frame import PictureType
 from guard.core.errors import MediaError
 from guard.core.types import VideoFrame
 from guard.core.units import Seconds
-from guard.media.assembler import AccessUnit, Codec, is_keyframe
+from guard.media.assembler import AccessUnit, Codec, read_headers
 from guard.media.decode import Samples
 from guard.media.frames import picture_of
 
@@ -75,10 +75,9 @@ class VideoEncoder:
         return [self._unit(bytes(packet), packet.pts or 0, frame.decoded_at) for packet in packets]
 
     def _unit(self, payload: bytes, ticks: int, at: Seconds) -> AccessUnit:
-        keyframe = is_keyframe(self.codec, payload)
-        return AccessUnit(
-            self.codec, payload, ticks & 0xFFFFFFFF, ticks / self.codec.clock_rate, keyframe, at
-        )
+        keyframe, size = read_headers(self.codec, payload)
+        pts = ticks / self.codec.clock_rate
+        return AccessUnit(self.codec, payload, ticks & 0xFFFFFFFF, pts, keyframe, at, size)
 
     def _open(self, fps: float, bitrate: int) -> VideoCodecContext:
         context = cast("VideoCodecContext", av.CodecContext.create(ENCODERS[self.codec], "w"))

@@ -11,11 +11,12 @@ from guard.core.errors import MediaError, NotFoundError, SignallingError, Unsupp
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, ParticipantId, Seconds
 from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
-from guard.media.call import Call
-from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder, check_unit
+from guard.media.call import Call, settle
+from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder
 from guard.media.forwarder import Forwarder, Leg, UnitForwarder
 from guard.media.keyframes import KeyframeRequests
 from guard.media.signalling import OPUS, Format, Offer, read_offer
+from guard.telemetry.stamps import percentile
 
 if TYPE_CHECKING:
     from guard.media.inbound import InboundTrack
@@ -96,9 +97,11 @@ class Subscription:
         await self._call.close(reason)
 
     async def _finish(self, reason: str) -> None:
-        if self._leg is not None:
-            self._forwarder.detach(self._leg)
-        self._on_ended(self, reason)
+        try:
+            if self._leg is not None:
+                self._forwarder.detach(self._leg)
+        finally:
+            self._on_ended(self, reason)
 
 
 class Publication:
@@ -138,7 +141,6 @@ class Publication:
             self._take_frame,
             queue_units=media.decode_queue_units,
             max_pixels=media.max_pixels,
-            max_bytes=media.max_access_unit_bytes,
         )
         self._audio_decoder = AudioDecoder(self.audio)
         self._subscriptions: set[Subscription] = set()
@@ -149,7 +151,11 @@ class Publication:
         self._size = (0, 0)
 
     async def answer(self, offer_sdp: str | bytes) -> str:
-        """Take the publisher's offer once, return our answer; raise SignallingError or UnsupportedCodec."""
+        """Take the publisher's offer once, return our answer.
+
+        Raises SignallingError or UnsupportedCodec for the offer, then ``on_closed`` is not called; and
+        NotFoundError where close() was called meanwhile, then it has been called.
+        """
         if self._format is not None or self._call.ended:
             msg = f"publication {self.pid}: expected its first offer, got another; make a new publication"
             raise SignallingError(msg)
@@ -172,7 +178,8 @@ class Publication:
         """Take a subscriber's offer, return the subscription and our answer.
 
         Raises SignallingError, UnsupportedCodec without the publisher's codec, NotFoundError once the
-        publication has ended. ``on_closed`` is called once, as for the publication.
+        publication has ended. ``on_closed`` is called once for a subscription that began: also before the
+        NotFoundError of a publication that ends while it answers, but for no other error.
         """
         offer = read_offer(offer_sdp, "subscribe")
         if self._format is None or self._call.ended:
@@ -186,8 +193,13 @@ class Publication:
 
         sid = f"{self.pid}-{next(self._numbers)}"
         subscription = Subscription(sid, self._ice, self._clock, self._forwarder, ended)
-        answer = await subscription.answer(offer, self._format, self)
         self._subscriptions.add(subscription)
+        answer: str | None = None
+        try:
+            answer = await subscription.answer(offer, self._format, self)
+        finally:
+            if answer is None:
+                self._subscriptions.discard(subscription)
         if self._call.ended:
             await subscription.close("publication_ended")
             raise NotFoundError(self._ended_text())
@@ -197,6 +209,11 @@ class Publication:
         """Ask the publisher for a keyframe, merged with what others ask for."""
         self._keyframes.want()
         self._ask_if_due(self._clock())
+
+    @property
+    def units(self) -> int:
+        """Video access units received whole; any thread may ask."""
+        return self._units
 
     def stats(self) -> PublicationStats:
         """What passed so far."""
@@ -215,7 +232,7 @@ class Publication:
             decode_errors=self._video_decoder.errors,
             keyframe_requests=self._keyframes.sent,
             dropped=self._dropped(),
-            forward_ms=_p50_p95(self._forwarder.delays()),
+            forward_ms=self._forward_ms(),
         )
 
     async def close(self, reason: str = "left") -> None:
@@ -227,7 +244,12 @@ class Publication:
 
     def _on_video_packet(self, packet: Packet) -> None:
         self._heard_at = packet.arrived_at
-        for unit in self._video.push(packet):
+        try:
+            units = self._video.push(packet)
+        except MediaError:
+            self._call.end("frame_policy")
+            return
+        for unit in units:
             self._take_unit(unit)
         if self._video.needs_keyframe:
             self._keyframes.want()
@@ -236,9 +258,8 @@ class Publication:
     def _take_unit(self, unit: AccessUnit) -> None:
         if self._call.ended:
             return
-        try:
-            check_unit(unit, max_pixels=self._media.max_pixels, max_bytes=self._media.max_access_unit_bytes)
-        except MediaError:
+        width, height = unit.size or (0, 0)
+        if width * height > self._media.max_pixels:
             self._call.end("frame_policy")
             return
         self._units += 1
@@ -268,11 +289,13 @@ class Publication:
         return "idle" if now - self._heard_at >= self._media.idle_timeout_s else None
 
     async def _finish(self, reason: str) -> None:
-        for subscription in list(self._subscriptions):
-            await subscription.close("publication_ended")
-        await self._video_decoder.close()
-        await self._audio_decoder.close()
+        subscribers = [subscription.close("publication_ended") for subscription in self._subscriptions]
+        await settle(*subscribers, self._video_decoder.close(), self._audio_decoder.close())
         self._on_closed(reason)
+
+    def _forward_ms(self) -> tuple[float, float] | None:
+        delays = sorted(self._forwarder.delays())
+        return (percentile(delays, 0.50) * 1e3, percentile(delays, 0.95) * 1e3) if delays else None
 
     def _fps(self, now: Seconds) -> float:
         recent = [at for at in self._arrivals if now - at <= RATE_SPAN]
@@ -291,13 +314,6 @@ class Publication:
             "decode_audio": self._audio_decoder.dropped,
         }
         return {f"{place}.{why}": n for place, reasons in places.items() for why, n in reasons.items() if n}
-
-
-def _p50_p95(delays: list[Seconds]) -> tuple[float, float] | None:
-    if not delays:
-        return None
-    ranked = sorted(delays)
-    return ranked[len(ranked) // 2] * 1000, ranked[len(ranked) * 95 // 100] * 1000
 
 
 def _codec_text(wanted: Format, offered: tuple[Format, ...]) -> str:

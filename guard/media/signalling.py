@@ -2,8 +2,10 @@
 
 import struct
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Literal, TypeAlias
 
+from aioice.mdns import is_mdns_hostname
 from aiortc.codecs import CODECS
 from aiortc.rtcpeerconnection import find_common_codecs
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
@@ -19,6 +21,9 @@ MAX_CODECS = 128
 
 MAX_SECTIONS = 4
 MAX_CANDIDATES = 16
+RTCP_COMPONENT = "2"
+"""What browsers that could do without a=rtcp-mux also offer for RTCP (RFC 8445 section 4)."""
+
 
 PARSER_FAULTS = (
     ValueError,
@@ -79,6 +84,9 @@ def read_offer(text: str | bytes, role: Role) -> Offer:
     """Check an offer; raise SignallingError, or UnsupportedCodec where nothing that we relay is offered."""
     lines = _lines(text)
     _check_counts(lines)
+    for line in lines:
+        if _is_useful_candidate(line):
+            _check_candidate(line.partition(":")[2])
     sdp = "\r\n".join(line for line in lines if not _is_useless_candidate(line)) + "\r\n"
     try:
         return _checked(sdp, SessionDescription.parse(sdp), role)
@@ -105,22 +113,32 @@ def read_fragment(text: str | bytes) -> Fragment:
         elif name == "a=end-of-candidates":
             ended = True
         elif name == "a=candidate" and not _is_useless_candidate(line):
-            candidates.append((mid, _checked_candidate(value)))
+            _check_candidate(value)
+            candidates.append((mid, value))
     if len(candidates) > MAX_CANDIDATES:
         raise SignallingError(_too_many("candidates", MAX_CANDIDATES, len(candidates)))
     return Fragment(tuple(candidates), ended, ufrag)
 
 
-def _checked_candidate(value: str) -> str:
+def _check_candidate(value: str) -> None:
+    # asyncio gives up a socket that is asked to send to no address or no port, and with it the call.
     try:
-        candidate_from_sdp(value)
+        candidate = candidate_from_sdp(value)
+        sound = candidate.component == 1 and 0 < candidate.port < 1 << 16 and _is_address(candidate.ip)
     except PARSER_FAULTS:
+        sound = False
+    if not sound:
         msg = (
-            "trickled candidate: expected 'foundation component udp priority address port typ kind' "
-            "(RFC 8839 section 5.1), got text that cannot be parsed; send RTCIceCandidate.candidate unchanged"
+            "ICE candidate: expected 'foundation 1 udp priority address port typ kind' (RFC 8839 section 5.1), "
+            "the address an IP address or a .local name, the port 1..65535, got other text; "
+            "send RTCIceCandidate.candidate unchanged"
         )
-        raise SignallingError(msg) from None
-    return value
+        raise SignallingError(msg)
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is an mDNS name, or an IP address without a zone, which means nothing here; ValueError."""
+    return is_mdns_hostname(text) or "%" not in str(ip_address(text))
 
 
 def _lines(text: str | bytes) -> list[str]:
@@ -158,17 +176,20 @@ def _too_many(what: str, limit: int, found: int) -> str:
     return f"SDP: expected at most {limit} {what}, got {found}; {mend}"
 
 
-def _is_udp(candidate: str) -> bool:
-    return len(parts := candidate.split()) > 2 and parts[2].lower() == "udp"  # noqa: PLR2004 -- third word
+def _is_paired(candidate: str) -> bool:
+    # We speak ICE over UDP, and RTCP on RTP's component: other candidates would be paired with nothing.
+    match candidate.split():
+        case [_, component, transport, *_]:
+            return transport.lower() == "udp" and component != RTCP_COMPONENT
+    return False
 
 
 def _is_useful_candidate(line: str) -> bool:
-    return line.startswith("a=candidate:") and _is_udp(line)
+    return line.startswith("a=candidate:") and _is_paired(line)
 
 
 def _is_useless_candidate(line: str) -> bool:
-    # We speak ICE over UDP only: candidates of TCP would be paired with nothing.
-    return line.startswith("a=candidate:") and not _is_udp(line)
+    return line.startswith("a=candidate:") and not _is_paired(line)
 
 
 def _checked(sdp: str, session: SessionDescription, role: Role) -> Offer:

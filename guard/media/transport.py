@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from typing import Any, Protocol
 
-from aioice import stun
+from aioice import Candidate, stun
 from aioice.ice import CandidatePair, Connection, StunProtocol
 from aiortc import (
     MediaStreamTrack,
@@ -74,7 +74,7 @@ def check_adapter() -> None:
     dtls = RTCDtlsTransport(ice, [RTCCertificate.generateCertificate()])
     for thing, name in ((dtls, "_rtp_router"), (dtls, "_task"), (ice, "_connection")):
         _require(thing, name)
-    for name in ("_queue", "_protocols", "_check_list"):
+    for name in ("_queue", "_protocols", "_check_list", "_closing"):
         _require(ice._connection, name)
     for name in ("route_rtp", "ssrc_table"):
         _require(dtls._rtp_router, name)
@@ -131,6 +131,7 @@ class Peer:
         self._clock = clock
         self._transports: list[RTCDtlsTransport] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closing: asyncio.Task[None] | None = None
         self._candidates = 0
         connect = self._pc._RTCPeerConnection__connect  # type: ignore[attr-defined]  # mangled by Python
         _replace(self._pc, "_RTCPeerConnection__connect", lambda: self._guarded(connect()))
@@ -207,15 +208,22 @@ class Peer:
 
     async def close(self) -> None:
         """End the call and wait until all of it has ended; calling it twice is harmless."""
+        if self._closing is None:
+            # Once, and in a task: aiortc's close would never return again after an error or a cancellation.
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         tasks = {dtls._task for dtls in self._transports if dtls._task is not None}
-        await self._pc.close()
-        tasks |= self._tasks
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=SETTLE_TIMEOUT)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        try:
+            await self._pc.close()
+        finally:
+            tasks |= self._tasks
+            if tasks:
+                _, late = await asyncio.wait(tasks, timeout=SETTLE_TIMEOUT)
+                for task in late:
+                    task.cancel()
+                await asyncio.gather(*late, return_exceptions=True)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         current = asyncio.current_task()
@@ -241,7 +249,13 @@ class Peer:
         ours = list(self._ice.host_addresses)
 
         async def gather_ours(component: int, addresses: list[str], timeout: int = 5) -> Any:  # noqa: ASYNC109 -- aioice's signature
-            found = await gather(component=component, addresses=ours or addresses, timeout=timeout)
+            found: list[Candidate] = []
+            for address in ours or addresses:
+                # One by one: aioice forgets open sockets when it is cancelled between two.
+                found += await gather(component=component, addresses=[address], timeout=timeout)
+            if connection._closing:
+                # Closed meanwhile: aioice has closed what it had then, and will not look again.
+                await asyncio.gather(*(protocol.close() for protocol in connection._protocols))
             if not found:
                 msg = f"ice.host_addresses: expected one of {ours or addresses} here, got none; correct it"
                 raise EnvironmentProblem(msg)

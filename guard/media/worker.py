@@ -4,23 +4,41 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 
-from guard.core.units import Seconds
+import structlog
+
+from guard.core.units import Clock, Seconds
 from guard.media.assembler import AccessUnit
 
+logger = structlog.get_logger(__name__)
+
 STOP_TIMEOUT: Seconds = 5.0
+LOG_INTERVAL: Seconds = 5.0
+"""Crashes of one worker are logged this far apart; all are counted."""
+
+
+def attempt(work: Callable[[], None]) -> Exception | None:
+    """Run what a thread is there for; return the error that ended it, None where it came to its end."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 -- the top of a thread: whoever asked tells or logs the error
+        return error
+    return None
 
 
 class UnitWorker:
     """Hands units to ``work`` in a thread of its own, started with the first of them.
 
     Policy drop-to-next-keyframe: when ``capacity`` units wait, units are dropped up to the next keyframe that
-    finds room. ``put`` and ``close`` belong to the event loop; neither waits nor takes a lock.
+    finds room. An error of ``work`` costs its unit: counted as ``crash``, logged, and the next one is taken.
+    ``put`` and ``close`` belong to the event loop; neither waits nor takes a lock.
     """
 
     def __init__(self, name: str, capacity: int, work: Callable[[AccessUnit], None]) -> None:
-        self.dropped: Counter[str] = Counter()
+        # The thread counts crashes: their place is there from the start, so that readers see no dict grow.
+        self.dropped: Counter[str] = Counter(crash=0)
         self._name = name
         self._capacity = capacity
         self._work = work
@@ -30,6 +48,7 @@ class UnitWorker:
         self._closed = False
         self._thread: threading.Thread | None = None
         self._ended = asyncio.Event()
+        self._next_log: Seconds = 0.0
 
     @property
     def needs_keyframe(self) -> bool:
@@ -72,6 +91,17 @@ class UnitWorker:
         try:
             while (unit := self._units.get()) is not None:
                 if not self._closed:
-                    self._work(unit)
+                    self._take(unit, loop.time)
         finally:
             loop.call_soon_threadsafe(self._ended.set)
+
+    def _take(self, unit: AccessUnit, clock: Clock) -> None:
+        error = attempt(partial(self._work, unit))
+        if error is None:
+            return
+        self.dropped["crash"] += 1
+        if (now := clock()) >= self._next_log:
+            self._next_log = now + LOG_INTERVAL
+            logger.error(
+                "unit lost to a crash", worker=self._name, lost=self.dropped["crash"], exc_info=error
+            )

@@ -12,7 +12,7 @@ import structlog
 import guard
 from guard.alerts.desk import AlertDesk, open_desk
 from guard.alerts.lifecycle import Participant as Subject
-from guard.alerts.message import EngineDigest, Issuer
+from guard.alerts.message import EngineDigest, Issuer, travelling_name
 from guard.config import Settings
 from guard.core.errors import CapacityError, NotFoundError
 from guard.core.types import Cue
@@ -46,11 +46,12 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One WHIP or WHEP session; it belongs to the token that made it."""
+    """One WHIP or WHEP session."""
 
     id: str
     room: str
-    token_id: str
+    owner: str
+    """Who made it and may end it."""
     publisher: ParticipantId | None
     """Whom a subscriber watches; None for a publisher's own session."""
     leg: Participant | Subscription
@@ -64,7 +65,8 @@ class Room:
     call_id: str
     """Made by us; names the call in topics."""
     participants: dict[ParticipantId, Participant] = field(default_factory=dict)
-    subscribers: int = 0
+    subscribers: set[str] = field(default_factory=set)
+    """Their session ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,12 @@ class Node:
         self._rooms: dict[str, Room] = {}
         self._sessions: dict[str, Session] = {}
         self._tasks = Tasks("node", on_crash=watch.metrics.count_crash)
+        self._mqtt: asyncio.Task[None] | None = None
         self._draining = False
 
     async def start(self) -> None:
         """Begin to deliver alerts and to tell health."""
-        self._tasks.keep("mqtt", self._watch.desk.link.run)
+        self._mqtt = self._tasks.keep("mqtt", self._watch.desk.link.run)
         self._tasks.keep("health", self._tell_health)
         for terms in self.weight_terms():
             logger.info("weights in use", terms=terms)
@@ -98,53 +101,65 @@ class Node:
     async def stop(self) -> None:
         """End every call, deliver what can be delivered, close everything."""
         self._draining = True
-        for room in list(self._rooms.values()):
-            for participant in list(room.participants.values()):
-                await participant.close("node_stopped")
+        people = [participant for room in self._rooms.values() for participant in room.participants.values()]
+        ended = await asyncio.gather(*(one.close("node_stopped") for one in people), return_exceptions=True)
+        for failure in ended:
+            if isinstance(failure, BaseException):
+                logger.error("a call did not end well", error=str(failure))
         if not await self._watch.desk.close():
             logger.warning("alerts wait in the outbox", pending=self._watch.desk.stats().link.pending)
         await self._tasks.close()
         for loaded in self._engines:
             loaded.engine.deactivate()
 
-    async def publish(self, room_id: str, name: str, token_id: str, offer_sdp: str) -> Joined:
-        """Let a publisher in; raise SignallingError, UnsupportedCodec or CapacityError."""
+    async def publish(self, room_id: str, name: str, owner: str, offer_sdp: str) -> Joined:
+        """Let a publisher in; raise SignallingError, UnsupportedCodec or CapacityError.
+
+        ``name`` is shown to people, ``owner`` is who may end the session.
+        """
+        self._admit()
         room = self._room_for_publisher(room_id)
-        subject = Subject(room.call_id, f"p_{secrets.token_hex(6)}", display_name=name)
+        subject = Subject(room.call_id, f"p_{secrets.token_hex(6)}", display_name=travelling_name(name))
         session_id = _session_id()
-        participant = Participant(
-            subject, self._watch, partial(self._publisher_gone, room, session_id, subject)
-        )
+        gone = partial(self._publisher_gone, room, session_id, subject)
+        participant = Participant(subject, self._watch, gone)
+        self._rooms[room_id] = room
         room.participants[participant.id] = participant
+        self._sessions[session_id] = Session(session_id, room_id, owner, None, participant)
+        answer: str | None = None
         try:
             answer = await participant.answer(offer_sdp)
-        except BaseException:
-            self._forget(room, participant.id)
-            raise
-        self._sessions[session_id] = Session(session_id, room_id, token_id, None, participant)
+        finally:
+            if answer is None:
+                self._forget_publisher(room, session_id, participant.id)
         self._count()
         logger.info("participant joined", call=room.call_id, participant=participant.id)
         return Joined(session_id, participant.id, answer)
 
     async def subscribe(
-        self, room_id: str, participant_id: ParticipantId, token_id: str, offer_sdp: str
+        self, room_id: str, participant_id: ParticipantId, owner: str, offer_sdp: str
     ) -> Joined:
         """Let a subscriber watch one participant; raise NotFoundError, SignallingError or CapacityError."""
+        self._admit()
         room = self._rooms.get(room_id)
         participant = room.participants.get(participant_id) if room else None
         if room is None or participant is None:
             msg = "expected a participant who is in this room, found none; GET /v1/rooms lists who is there"
             raise NotFoundError(msg)
-        _require_space("subscribers in this room", room.subscribers, self._settings.media.room_subscribers)
+        _require_space(
+            "subscribers in this room", len(room.subscribers), self._settings.media.room_subscribers
+        )
         session_id = _session_id()
-        room.subscribers += 1
-        ended = partial(self._subscriber_gone, room, session_id)
+        room.subscribers.add(session_id)
+        ended = partial(self._forget_subscriber, room, session_id)
+        joined: tuple[Subscription, str] | None = None
         try:
-            subscription, answer = await participant.publication.subscribe(offer_sdp, ended)
-        except BaseException:
-            room.subscribers -= 1
-            raise
-        self._sessions[session_id] = Session(session_id, room_id, token_id, participant_id, subscription)
+            joined = await participant.publication.subscribe(offer_sdp, lambda _reason: ended())
+        finally:
+            if joined is None:
+                ended()
+        subscription, answer = joined
+        self._sessions[session_id] = Session(session_id, room_id, owner, participant_id, subscription)
         self._count()
         return Joined(session_id, participant_id, answer)
 
@@ -169,7 +184,7 @@ class Node:
         """The rooms as they are now."""
         for room in self._rooms.values():
             people = tuple(participant.status() for participant in room.participants.values())
-            yield RoomStatus(room.id, people, room.subscribers)
+            yield RoomStatus(room.id, people, len(room.subscribers))
 
     def stages(self) -> dict[str, Percentiles]:
         """Where the newest frames' milliseconds went."""
@@ -178,6 +193,8 @@ class Node:
     def not_ready(self) -> tuple[str, ...]:
         """Why this node should get no new calls; empty when it may."""
         reasons = ["the node is stopping"] if self._draining else []
+        if self._mqtt is not None and self._mqtt.done():
+            reasons.append("alerts are not delivered: the MQTT link crashed too often; see the log, restart")
         stats = self._watch.desk.stats()
         if stats.held:
             reasons.append(f"the outbox takes no alerts: {stats.held} are held in memory; free disk space")
@@ -189,44 +206,49 @@ class Node:
 
     def metrics_page(self) -> tuple[bytes, str]:
         """Metrics in Prometheus' text form, and their content type."""
+        for room in self._rooms.values():
+            for participant in room.participants.values():
+                participant.count()
         link = self._watch.desk.stats().link
         self._watch.metrics.outbox_pending.set(link.pending)
         self._watch.metrics.broker_connected.set(link.connected)
         return self._watch.metrics.render(), CONTENT_TYPE
 
-    def _room_for_publisher(self, room_id: str) -> Room:
-        limits = self._settings.media
-        room = self._rooms.get(room_id)
+    def _admit(self) -> None:
         if self._draining:
             msg = "expected a node that takes calls, this one is stopping; try another"
             raise CapacityError(msg)
+
+    def _room_for_publisher(self, room_id: str) -> Room:
+        limits = self._settings.media
+        room = self._rooms.get(room_id)
         if room is None:
             _require_space("rooms on this node", len(self._rooms), limits.rooms)
-            room = self._rooms[room_id] = Room(room_id, f"c_{secrets.token_hex(6)}")
+            return Room(room_id, f"c_{secrets.token_hex(6)}")
         _require_space("publishers in this room", len(room.participants), limits.room_participants)
         return room
 
     def _publisher_gone(self, room: Room, session_id: str, subject: Subject, reason: str) -> None:
-        self._sessions.pop(session_id, None)
-        self._forget(room, subject.participant_id)
+        self._forget_publisher(room, session_id, subject.participant_id)
         logger.info("participant left", call=room.call_id, participant=subject.participant_id, reason=reason)
 
-    def _subscriber_gone(self, room: Room, session_id: str, _reason: str) -> None:
+    def _forget_publisher(self, room: Room, session_id: str, participant_id: ParticipantId) -> None:
         self._sessions.pop(session_id, None)
-        room.subscribers -= 1
-        self._count()
-
-    def _forget(self, room: Room, participant_id: ParticipantId) -> None:
         room.participants.pop(participant_id, None)
         if not room.participants and self._rooms.get(room.id) is room:
             del self._rooms[room.id]
+        self._count()
+
+    def _forget_subscriber(self, room: Room, session_id: str) -> None:
+        self._sessions.pop(session_id, None)
+        room.subscribers.discard(session_id)
         self._count()
 
     def _count(self) -> None:
         metrics = self._watch.metrics
         metrics.calls.set(len(self._rooms))
         metrics.participants.set(sum(len(room.participants) for room in self._rooms.values()))
-        metrics.subscribers.set(sum(room.subscribers for room in self._rooms.values()))
+        metrics.subscribers.set(sum(len(room.subscribers) for room in self._rooms.values()))
 
     async def _tell_health(self) -> None:
         while True:
@@ -264,10 +286,9 @@ def open_node(settings: Settings, clock: Clock, wall: WallClock) -> Node:
     desk = _open_desk(settings, tuple(engines.values()), wall)
 
     def make_pipeline() -> Pipeline:
-        faces = FaceTracker(settings.faces, model)
-        return Pipeline(
-            faces, partial(build_detectors, list(engines.items())), ParticipantJudge(settings.decision), clock
-        )
+        make_faces = partial(FaceTracker, settings.faces, model)
+        make_detectors = partial(build_detectors, list(engines.items()))
+        return Pipeline(make_faces, make_detectors, ParticipantJudge(settings.decision), clock)
 
     watch = Watch(
         settings.media,

@@ -13,6 +13,7 @@ from guard.core.types import Assessment
 from guard.core.units import Clock, ParticipantId, Seconds
 from guard.media.publication import Publication, PublicationStats
 from guard.session.analysis import Analysis
+from guard.session.counting import Counting
 from guard.session.pipeline import Pipeline, Verdict
 from guard.telemetry.metrics import Metrics
 from guard.telemetry.stamps import Stage, StageTimes
@@ -32,6 +33,7 @@ class ParticipantStatus:
     assessment: Assessment | None
     """None until the first frame was judged."""
     judged_fps: float
+    """Over the last two seconds."""
     media: PublicationStats
 
 
@@ -57,12 +59,17 @@ class Participant:
         self.subject = subject
         self._watch = watch
         self._on_closed = on_closed
-        self._joined_at = watch.clock()
+        self._counting = Counting(watch.metrics)
         self._assessment: Assessment | None = None
-        self._analysis = Analysis(
-            subject.participant_id, watch.make_pipeline, watch.fps, watch.clock, self._take_verdict
-        )
         self._leaving: asyncio.Task[None] | None = None
+        self._analysis = Analysis(
+            subject.participant_id,
+            watch.make_pipeline(),
+            watch.fps,
+            clock=watch.clock,
+            units=lambda: self.publication.units,
+            on_verdict=self._take_verdict,
+        )
         self.publication = Publication(
             subject.participant_id,
             watch.media,
@@ -91,24 +98,27 @@ class Participant:
 
     def status(self) -> ParticipantStatus:
         """What can be said now."""
-        seconds = max(self._watch.clock() - self._joined_at, 1.0)
         return ParticipantStatus(
             self.id,
             self.subject.display_name,
             self._assessment,
-            self._analysis.judged / seconds,
+            self._analysis.rate(self._watch.clock()),
             self.publication.stats(),
         )
 
+    def count(self) -> None:
+        """Bring the node's counters up to date."""
+        self._counting.take(self.publication.stats(), self._analysis)
+
     def _take_verdict(self, verdict: Verdict) -> None:
         watch = self._watch
-        for transition in verdict.transitions:
-            for event in watch.desk.submit(self.subject, transition):
-                watch.metrics.alerts.labels(event.family, event.kind).inc()
+        events = [event for step in verdict.transitions for event in watch.desk.submit(self.subject, step)]
         watch.desk.set_state(self.subject, verdict.assessment)
         self._assessment = verdict.assessment
+        for event in events:
+            watch.metrics.alerts.labels(event.family, event.kind).inc()
         if verdict.stamps is not None:
-            if verdict.transitions:
+            if events:
                 verdict.stamps.mark(Stage.PUBLISHED, watch.clock())
             watch.stages.add(verdict.stamps)
             watch.metrics.observe(verdict.stamps)
@@ -118,9 +128,10 @@ class Participant:
         self._leaving = asyncio.create_task(self._leave(reason), name=f"leave/{self.id}")
 
     async def _leave(self, reason: str) -> None:
-        ended = await asyncio.to_thread(self._analysis.join, JOIN_TIMEOUT)
-        if not ended:
-            logger.error("analysis thread does not end", participant=self.id)
-        watch = self._watch
-        await asyncio.to_thread(watch.desk.participant_left, self.subject, watch.clock())
-        self._on_closed(reason)
+        try:
+            if not await asyncio.to_thread(self._analysis.join, JOIN_TIMEOUT):
+                logger.error("analysis thread does not end", participant=self.id)
+            self.count()
+            await asyncio.to_thread(self._watch.desk.participant_left, self.subject, self._watch.clock())
+        finally:
+            self._on_closed(reason)

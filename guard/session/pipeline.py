@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
-from guard.core.types import Assessment, FaceView, Transition, VideoFrame
+from guard.core.types import Assessment, FaceView, Reason, Transition, VideoFrame
 from guard.core.units import Clock, FaceId, Seconds
 from guard.decision.judge import Observation, ParticipantJudge
 from guard.detectors.base import Detector
@@ -35,17 +35,19 @@ class Verdict:
 class Pipeline:
     """Follows the faces of one participant and keeps one set of detectors for each face track.
 
-    ``observe`` is called for every analysed frame, in order, from one thread.
+    ``observe`` is called for every analysed frame, in order, from one thread; the first call makes the face
+    source, which is heavy and belongs to that thread.
     """
 
     def __init__(
         self,
-        faces: FaceSource,
+        make_faces: Callable[[], FaceSource],
         make_detectors: Callable[[], tuple[Detector, ...]],
         judge: ParticipantJudge,
         clock: Clock,
     ) -> None:
-        self._faces = faces
+        self._make_faces = make_faces
+        self._faces: FaceSource | None = None
         self._make_detectors = make_detectors
         self._judge = judge
         self._clock = clock
@@ -54,6 +56,8 @@ class Pipeline:
     def observe(self, frame: VideoFrame) -> Verdict:
         """Judge one frame; its arrival time is the time of the judgement."""
         now = frame.arrived_at
+        if self._faces is None:
+            self._faces = self._make_faces()
         stamps = Stamps(frame.arrived_at, frame.decoded_at)
         views = self._faces.observe(frame, now)
         stamps.mark(Stage.TRACKED, self._clock())
@@ -64,14 +68,20 @@ class Pipeline:
         self._forget_gone({view.face_id for view in views})
         return Verdict(assessment, self._judge.take_transitions(), stamps)
 
+    def unjudged(self, reason: Reason, now: Seconds) -> Verdict:
+        """Take note that there was video which could not be judged."""
+        assessment = self._judge.observe((Observation(None, (reason,)),), now)
+        return Verdict(assessment, self._judge.take_transitions(), None)
+
     def tick(self, now: Seconds) -> Verdict:
-        """Let time pass without a frame."""
+        """Let time pass without video."""
         assessment = self._judge.tick(now)
         return Verdict(assessment, self._judge.take_transitions(), None)
 
     def close(self) -> None:
         """Release what the faces hold."""
-        self._faces.close()
+        if self._faces is not None:
+            self._faces.close()
         self._detectors.clear()
 
     def _observation(self, view: FaceView, now: Seconds) -> Observation:

@@ -14,7 +14,6 @@ from guard.config import WebSettings
 from guard.core.errors import EnvironmentProblem
 from guard.core.units import Seconds
 
-START_POLL: Seconds = 0.01
 DRAIN: Seconds = 3.0
 """Requests in hand get so long to end."""
 
@@ -53,12 +52,10 @@ class HttpServer:
         return f"http://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Listen; raise EnvironmentProblem where that cannot be."""
+        """Listen: from here on connections are taken; raise EnvironmentProblem where that cannot be."""
         listener = await self._listen()
         self.port = listener.getsockname()[1]
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
-        while not self._server.started and not self._serving.done():
-            await asyncio.sleep(START_POLL)
 
     async def stop(self) -> None:
         """Let requests in hand end and stop listening."""

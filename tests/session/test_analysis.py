@@ -5,8 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from guard.core.errors import MediaError
-from guard.core.types import Assessment, State, VideoFrame
+from guard.core.types import Assessment, Reason, State, VideoFrame
 from guard.core.units import Seconds
 from guard.session.analysis import Analysis
 from guard.session.pipeline import Verdict
@@ -36,12 +35,15 @@ class GatedPipeline:
         self.entered.release()
         assert self.gate.acquire(timeout=PATIENCE)
         if self.fails:
-            msg = "no picture"
-            raise MediaError(msg)
+            msg = "a native library's complaint"
+            raise ValueError(msg)
         return self.tick(frame.arrived_at)
 
     def tick(self, now: Seconds) -> Verdict:
         return Verdict(Assessment(now, 0.1, 0.9, State.BONA_FIDE, 1.0), (), None)
+
+    def unjudged(self, reason: Reason, now: Seconds) -> Verdict:
+        return Verdict(Assessment(now, 0.1, 0.9, State.INSUFFICIENT, 0.0, (reason,)), (), None)
 
     def close(self) -> None:
         self.closed.set()
@@ -53,8 +55,21 @@ class Bench:
     def __init__(self, fps: float = 10.0) -> None:
         self.pipeline = GatedPipeline()
         self.verdicts: list[Verdict] = []
-        self.analysis = Analysis("p1", lambda: self.pipeline, fps, lambda: 0.0, self.verdicts.append)  # type: ignore[arg-type,return-value]  # a pipeline in all but name
+        self.told = threading.Semaphore(0)
+        self.units = 0
+        self.analysis = Analysis(
+            "p1",
+            self.pipeline,  # type: ignore[arg-type]  # a pipeline in all but name
+            fps,
+            clock=lambda: 0.0,
+            units=lambda: self.units,
+            on_verdict=self._take,
+        )
         self.analysis.start()
+
+    def _take(self, verdict: Verdict) -> None:
+        self.verdicts.append(verdict)
+        self.told.release()
 
     def offer(self, at: Seconds) -> None:
         self.analysis.offer(frame(at))
@@ -118,19 +133,33 @@ def test_a_pause_starts_a_new_grid() -> None:
     assert bench.pipeline.seen == [0.0, 50.0, 50.1]
 
 
-def test_a_frame_that_cannot_be_analysed_is_counted_and_the_watch_goes_on() -> None:
+def test_whatever_a_frame_does_the_watch_goes_on_and_says_so() -> None:
     bench = Bench()
     bench.pipeline.fails = True
     bench.offer(0.0)
     bench.let_go()
-    assert bench.entered()
+    assert bench.told.acquire(timeout=PATIENCE)
+    assert bench.verdicts[0].assessment.reasons == (Reason.ANALYSIS_TROUBLE,)
     bench.pipeline.fails = False
     bench.offer(1.0)
     bench.let_go()
-    assert bench.entered()
+    assert bench.told.acquire(timeout=PATIENCE)
     bench.end()
     assert bench.analysis.failures == 1
     assert bench.analysis.judged == 1
+
+
+def test_video_that_arrives_but_cannot_be_decoded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.session.analysis.IDLE", 0.001)
+    bench = Bench()
+    bench.units = 5
+    while bench.told.acquire(timeout=PATIENCE):
+        if bench.verdicts[-1].assessment.reasons == (Reason.DECODE_TROUBLE,):
+            break
+    while bench.told.acquire(timeout=PATIENCE):  # no more units: silence is no trouble
+        if bench.verdicts[-1].assessment.state is State.BONA_FIDE:
+            break
+    bench.end()
 
 
 def test_the_pipeline_is_closed_in_its_own_thread_at_the_end() -> None:
@@ -140,6 +169,13 @@ def test_the_pipeline_is_closed_in_its_own_thread_at_the_end() -> None:
 
 
 def test_an_analysis_that_never_started_can_be_joined() -> None:
-    analysis = Analysis("p1", GatedPipeline, 10.0, lambda: 0.0, lambda _: None)  # type: ignore[arg-type]  # a pipeline in all but name
+    analysis = Analysis(
+        "p1",
+        GatedPipeline(),  # type: ignore[arg-type]  # a pipeline in all but name
+        10.0,
+        clock=lambda: 0.0,
+        units=lambda: 0,
+        on_verdict=lambda _: None,
+    )
     analysis.stop()
     assert analysis.join(0.1)

@@ -6,74 +6,19 @@ import numpy as np
 import pytest
 
 from guard.config import DecisionSettings
-from guard.core.geometry import bounding_box
 from guard.core.types import (
-    BLENDSHAPES,
-    LANDMARKS,
-    Cue,
-    FaceView,
-    Quality,
+    Family,
     Reason,
-    Score,
     State,
     TransitionKind,
     VideoFrame,
 )
-from guard.core.units import Seconds
 from guard.decision.judge import ParticipantJudge
 from guard.session.pipeline import Pipeline
 from guard.telemetry.stamps import Stage
-from tests.support.faces import drawn_points
+from tests.support.scripted import ScriptedDetector, ScriptedFaces
 
 pytestmark = pytest.mark.unit
-
-
-def view_of(frame: VideoFrame, face_id: int) -> FaceView:
-    points = drawn_points((frame.width / 2, frame.height / 2), frame.height * 0.8)
-    flat = points / np.array([frame.width, frame.height], np.float32)
-    return FaceView(
-        face_id=face_id,
-        box=bounding_box(points),
-        landmarks=np.column_stack([flat, np.zeros(LANDMARKS)]).astype(np.float32),
-        blendshapes=np.zeros(BLENDSHAPES, np.float32),
-        pose=np.eye(4, dtype=np.float32),
-        quality=Quality(size_px=90.0, sharpness=100.0, luma=120.0, yaw=0.0, pitch=0.0),
-        frame=frame,
-        crop=lambda _scale, size: np.zeros((size, size, 3), np.uint8),
-    )
-
-
-class ScriptedFaces:
-    """Shows a face with this id in every frame, or none."""
-
-    def __init__(self) -> None:
-        self.face_id: int | None = 1
-        self.closed = False
-
-    def observe(self, frame: VideoFrame, now: Seconds) -> tuple[FaceView, ...]:
-        del now
-        return () if self.face_id is None else (view_of(frame, self.face_id),)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class ScriptedDetector:
-    """Says the same of every face."""
-
-    cue = Cue.FACE_MANIPULATION
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-        self.seen = 0
-
-    def observe(self, face: FaceView, now: Seconds) -> Score | None:
-        del face, now
-        self.seen += 1
-        return Score(self.cue, self.value, 1.0, Reason.LEARNED_SCORE)
-
-    def reset(self) -> None:
-        self.seen = 0
 
 
 class Setup:
@@ -85,7 +30,7 @@ class Setup:
         self.now = 0.0
         self.value = value
         self.pipeline = Pipeline(
-            self.faces, self._make, ParticipantJudge(DecisionSettings()), clock=lambda: self.now
+            lambda: self.faces, self._make, ParticipantJudge(DecisionSettings()), clock=lambda: self.now
         )
 
     def _make(self) -> tuple[ScriptedDetector, ...]:
@@ -168,5 +113,23 @@ def test_time_without_frames_fades_coverage() -> None:
 
 def test_close_releases_the_faces() -> None:
     setup = Setup()
+    setup.pipeline.observe(next(setup.frames(1)))
     setup.pipeline.close()
     assert setup.faces.closed
+
+
+def test_a_pipeline_that_saw_nothing_made_no_faces() -> None:
+    setup = Setup()
+    setup.pipeline.close()
+    assert not setup.faces.closed
+
+
+def test_video_that_cannot_be_judged_for_long_is_raised() -> None:
+    setup = Setup()
+    kinds = []
+    for number in range(100):
+        verdict = setup.pipeline.unjudged(Reason.DECODE_TROUBLE, number / 2)
+        kinds += [(step.family, step.kind) for step in verdict.transitions]
+    assert kinds[0] == (Family.GUARD, TransitionKind.RAISE)
+    assert verdict.assessment.state is State.INSUFFICIENT
+    assert Reason.DECODE_TROUBLE in verdict.assessment.reasons

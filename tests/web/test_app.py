@@ -1,22 +1,19 @@
 """The HTTP side: what it takes, what it refuses and in which words."""
 
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 
-from guard.alerts.desk import open_desk
-from guard.alerts.message import Issuer
-from guard.config import AlertSettings, IceSettings, MediaSettings, MqttSettings, Settings, WebSettings
+from guard.config import WebSettings
+from guard.core.errors import CapacityError, DeliveryError, EnvironmentProblem
 from guard.session.node import Node
-from guard.session.participant import Watch
-from guard.session.pipeline import Pipeline
-from guard.telemetry.metrics import Metrics
-from guard.telemetry.stamps import StageTimes
-from guard.web.app import create_app
+from guard.web.app import BodyLimit, create_app
 from guard.web.tokens import TokenIssuer
+from tests.support.node import bare_node, bare_settings
 
 pytestmark = pytest.mark.unit
 
@@ -24,8 +21,11 @@ NOW = 4_000_000_000.0
 SDP = {"Content-Type": "application/sdp"}
 
 
-def no_pipeline() -> Pipeline:
-    raise AssertionError
+@pytest.fixture(autouse=True)
+def no_traceback_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever callers send, the log holds sentences."""
+    yield
+    assert "Traceback" not in caplog.text
 
 
 @pytest.fixture
@@ -35,22 +35,13 @@ def tokens() -> TokenIssuer:
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    settings = Settings(
-        ice=IceSettings(host_addresses=("127.0.0.1",)),
-        mqtt=MqttSettings(node="test"),
-        alerts=AlertSettings(outbox_path=tmp_path / "outbox.sqlite3"),
-    )
-    desk = open_desk(
-        settings.alerts, settings.mqtt, Issuer("test", "0", 0.85), lambda: datetime(2026, 1, 1, tzinfo=UTC)
-    )
-    watch = Watch(MediaSettings(), settings.ice, 8.0, no_pipeline, desk, Metrics(), StageTimes(), lambda: 0.0)
-    return Node(settings, watch, ())
+    return bare_node(bare_settings(tmp_path))
 
 
 @pytest.fixture
 async def client(node: Node, tokens: TokenIssuer) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(node, tokens, WebSettings())
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://guard") as client:
         yield client
     await node._watch.desk.close(deadline=0)  # its link never ran
@@ -75,12 +66,13 @@ def detail(response: httpx.Response, status: int) -> str:
 async def test_no_token(client: httpx.AsyncClient) -> None:
     response = await client.post("/whip/demo", content="v=0", headers=SDP)
     assert "Authorization: Bearer" in detail(response, 401)
-    assert response.headers["www-authenticate"].startswith("Bearer")
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
 async def test_wrong_token(client: httpx.AsyncClient) -> None:
     response = await client.post("/whip/demo", content="v=0", headers=SDP | {"Authorization": "Bearer x.y.z"})
     assert "ask for a new one" in detail(response, 401)
+    assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
 @pytest.mark.parametrize(("room", "grant"), [("other", "publish"), ("demo", "subscribe")])
@@ -181,3 +173,76 @@ async def test_what_a_post_takes(client: httpx.AsyncClient) -> None:
 
 async def test_an_unknown_path_is_a_problem_too(client: httpx.AsyncClient) -> None:
     detail(await client.get("/nowhere"), 404)
+
+
+@pytest.mark.parametrize("path", ["/whip/demo/0", "/whep/demo/p_1/0"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_what_a_session_takes(client: httpx.AsyncClient, method: str, path: str) -> None:
+    response = await client.request(method, path)
+    assert "DELETE or PATCH" in detail(response, 405)
+    assert response.headers["allow"] == "DELETE, PATCH"
+
+
+def failing(node: Node, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def publish(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(node, "publish", publish)
+
+
+@pytest.mark.parametrize("kind", [EnvironmentProblem, DeliveryError])
+async def test_an_error_of_ours_is_told_to_the_log_only(
+    client: httpx.AsyncClient,
+    bearer: Callable[..., dict[str, str]],
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Exception],
+) -> None:
+    failing(node, kind("ice.host_addresses: set them"), monkeypatch)
+    with capture_logs() as logged:
+        response = await client.post("/whip/demo", content="v=0", headers=SDP | bearer(publish=True))
+    assert detail(response, 500) == "the node could not do this; its log says why"
+    assert [(one["log_level"], one["error"]) for one in logged] == [("error", "ice.host_addresses: set them")]
+
+
+async def test_an_unforeseen_error_is_a_problem_without_its_text(
+    client: httpx.AsyncClient,
+    bearer: Callable[..., dict[str, str]],
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failing(node, RuntimeError("secret"), monkeypatch)
+    response = await client.post("/whip/demo", content="v=0", headers=SDP | bearer(publish=True))
+    assert detail(response, 500) == "the node could not do this; its log says why"
+
+
+async def test_a_full_node_says_when_to_come_again(
+    client: httpx.AsyncClient,
+    bearer: Callable[..., dict[str, str]],
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failing(node, CapacityError("rooms on this node: expected fewer than 64"), monkeypatch)
+    response = await client.post("/whip/demo", content="v=0", headers=SDP | bearer(publish=True))
+    assert "fewer than 64" in detail(response, 503)
+    assert response.headers["retry-after"] == "5"
+
+
+async def test_a_body_that_is_broken_off_goes_nowhere() -> None:
+    reached: list[Scope] = []
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"v=0", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive, send
+        reached.append(scope)
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        pytest.fail(f"nobody is there to hear {message}")
+
+    await BodyLimit(app, 100)({"type": "http", "headers": []}, receive, send)
+    assert not reached

@@ -2,13 +2,16 @@
 
 import jwt
 import pytest
+from pydantic import SecretStr
 
-from guard.core.errors import ConfigError
-from guard.web.tokens import TOKEN_BYTES, TokenError, TokenIssuer
+from guard.config import WebSettings
+from guard.core.errors import ConfigError, SignallingError
+from guard.web.tokens import TOKEN_BYTES, TokenError, TokenIssuer, one_time_issuer, open_issuer
 
 pytestmark = pytest.mark.unit
 
 KEY = "k" * 48
+HERE = "here"
 NOW = 4_000_000_000.0  # PyJWT compares with the machine's date, so a date that stays in the future
 
 
@@ -59,6 +62,9 @@ def test_a_required_claim_is_missing(issuer: TokenIssuer, missing: str) -> None:
         {"guard": {"publish": True}},
         {"guard": "demo"},
         {"guard": {"room": 5}},
+        {"sub": ""},
+        {"sub": 7},
+        {"jti": ""},
     ],
 )
 def test_a_claim_is_wrong(issuer: TokenIssuer, changes: dict[str, object]) -> None:
@@ -79,7 +85,7 @@ def test_only_true_grants() -> None:
         "x",
         "a.b.c",
         jwt.encode({"sub": "ada"}, "other" * 12, algorithm="HS256"),
-        jwt.encode({"sub": "ada", "aud": "call-guard", "exp": NOW, "jti": "1"}, None, algorithm="none"),
+        jwt.encode({"sub": "ada", "aud": "call-guard", "exp": NOW, "jti": "1"}, "", algorithm="none"),
         jwt.encode({"sub": "ada", "aud": "call-guard", "exp": NOW, "jti": "1"}, KEY * 2, algorithm="HS512"),
         "x" * (TOKEN_BYTES + 1),
     ],
@@ -92,3 +98,32 @@ def test_a_token_is_no_token_of_ours(issuer: TokenIssuer, token: str) -> None:
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 32 bytes, got 31"):
         TokenIssuer("k" * 31, "call-guard")
+
+
+def test_a_missing_key_is_refused_with_how_to_make_one():
+    with pytest.raises(ConfigError, match=r"secrets\.token_urlsafe.*GUARD__WEB__TOKEN_KEY_FILE"):
+        open_issuer(WebSettings())
+
+
+def test_the_configured_key_and_audience_are_used():
+    web = WebSettings(token_key=SecretStr(KEY), token_audience=HERE)
+    token = open_issuer(web).issue("ada", "demo", now=NOW)
+    assert TokenIssuer(KEY, HERE).check(token).subject == "ada"
+
+
+def test_a_one_time_key_is_another_each_time():
+    token = one_time_issuer(WebSettings()).issue("ada", "demo", now=NOW)
+    with pytest.raises(TokenError, match="token refused"):
+        one_time_issuer(WebSettings()).check(token)
+
+
+def test_a_renewed_token_owns_the_same_sessions(issuer: TokenIssuer):
+    first, second = (issuer.check(issuer.issue("ada", "demo", now=NOW)) for _ in range(2))
+    assert first.token_id != second.token_id
+    assert first.owner == second.owner
+
+
+@pytest.mark.parametrize(("name", "room"), [("", "demo"), ("ada", ""), ("ada", "a b"), ("ada", "x" * 65)])
+def test_no_token_for_nobody_or_nowhere(issuer: TokenIssuer, name: str, room: str):
+    with pytest.raises(SignallingError, match="expected a name and a room"):
+        issuer.issue(name, room, now=NOW)

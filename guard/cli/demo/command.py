@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from guard.cli.demo.record import Run
 from guard.cli.demo.view import render
@@ -54,7 +55,9 @@ def demo(
     from guard.cli.demo.scene import Options, Scene  # noqa: PLC0415 -- see above
 
     options = Options(seconds, FOLDER, bona_fide, attack)
-    say = console.print
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def finish(run: Run) -> None:
         run.total_seconds = time.monotonic() - started
@@ -66,10 +69,7 @@ def demo(
 
     def stay(run: Run, scene: Scene) -> None:
         finish(run)
-        say(
-            f"rooms:  curl -H 'Authorization: Bearer {scene.admin_token}' {scene.http_url}/v1/rooms",
-            soft_wrap=True,
-        )
+        say(f"rooms:  curl -H 'Authorization: Bearer {scene.admin_token}' {scene.http_url}/v1/rooms")
         say(f"alerts: mosquitto_sub -t 'guard/v1/#' -v -h 127.0.0.1 -p {scene.mqtt.url.rpartition(':')[2]}")
         say("the callers go on until Ctrl-C")
 
@@ -78,7 +78,7 @@ def demo(
         def show(run: Run, fps: dict[str, float]) -> None:
             live.update(render(run, fps, seconds))
 
-        run = asyncio.run(play(options, live.console.print, show, stay if keep else None))
+        run = asyncio.run(play(options, say, show, stay if keep else None))
     finish(run)
     raise typer.Exit(0 if run.summary()["ok"] else 1)
 
@@ -87,9 +87,9 @@ def tell(console: Console, run: Run, page: Path, summary: Path) -> None:
     """Say how the run went and where it is written up."""
     shortfalls = run.shortfalls()
     if shortfalls:
-        console.print("[bold red]not as expected[/]: " + "; ".join(shortfalls))
+        verdict = Text.assemble(("not as expected", "bold red"), ": ", "; ".join(shortfalls))
     else:
-        console.print(
-            "[bold green]as expected[/]: bona fide judged and not raised, attackers raised, swap cleared"
-        )
-    console.print(f"{run.total_seconds:.0f} s · report {page} · summary {summary}")
+        praise = ": bona fide judged and not raised, attackers raised, swap cleared"
+        verdict = Text.assemble(("as expected", "bold green"), praise)
+    console.print(verdict)
+    console.print(Text(f"{run.total_seconds:.0f} s · report {page} · summary {summary}"))

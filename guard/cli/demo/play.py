@@ -33,12 +33,12 @@ class Recorder:
         self.delivery_ms: deque[float] = deque(maxlen=1024)
 
     def take(self, message: BrokerMessage, now: datetime) -> None:
-        """Note one message; what was sent twice counts once."""
+        """Note one message about a caller of this run; what was sent twice counts once."""
         if not message.payload:
             return
         if "/alert/" in message.topic:
             alert = parse(message.payload)
-            if alert.message_id not in self._seen:
+            if alert.participant_id in self._callers and alert.message_id not in self._seen:
                 self._seen.add(alert.message_id)
                 self.delivery_ms.append((now - alert.at).total_seconds() * 1e3)
                 self._take_alert(alert)
@@ -111,7 +111,7 @@ async def _listen(scene: Scene, recorder: Recorder, ready: asyncio.Event) -> Non
 
 def _update(run: Run, scene: Scene, recorder: Recorder, stopwatch: Stopwatch, show: Show) -> None:
     run.seconds = stopwatch.seconds
-    scene.count_frames()
+    scene.watch_callers()
     people = [status for room in scene.node.rooms() for status in room.participants]
     relayed = [status.media.forward_ms for status in people if status.media.forward_ms]
     if relayed:

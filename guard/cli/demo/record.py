@@ -67,6 +67,8 @@ class CallerRecord:
     samples: list[Sample] = field(default_factory=list)
     received_frames: int = 0
     """Frames that the WHEP subscriber of this caller received."""
+    broke_off: str | None = None
+    """Why its video ended early, if it did."""
 
     def coverage(self) -> float:
         """Mean coverage once the first window was full."""
@@ -111,6 +113,8 @@ class Run:
         found: list[str] = []
         if caller.received_frames == 0:
             found.append(f"{caller.title}: no relayed video reached the subscriber")
+        if caller.broke_off is not None:
+            found.append(f"{caller.title}: its video broke off: {caller.broke_off}")
         if caller.expected == "bona_fide":
             if alerts:
                 found.append(f"{caller.title}: raised {alerts[0].family.value} though bona fide")
@@ -118,12 +122,8 @@ class Run:
                 found.append(
                     f"{caller.title}: judged {caller.coverage():.0%} of the time, expected {MIN_COVERAGE:.0%}"
                 )
-            return found
-        wanted = [alert for alert in alerts if alert.family in caller.families]
-        if not wanted:
-            found.append(f"{caller.title}: raised nothing")
-        if caller.attack_span and any(not _cleared_after(alert, caller.attack_span[1]) for alert in wanted):
-            found.append(f"{caller.title}: its alert was not cleared after the attack was switched off")
+        else:
+            found += _missed(caller, alerts)
         return found
 
     def summary(self) -> dict[str, Any]:
@@ -149,10 +149,29 @@ class Run:
         }
 
     def verdict(self, caller: CallerRecord) -> State:
-        """The state that the run as a whole supports: attack if it raised, else the last one seen."""
-        if self.alerts_of(caller):
+        """The state that the run as a whole supports: attack if one was raised, else the last one seen."""
+        alerts = self.alerts_of(caller)
+        if any(alert.family is not Family.GUARD for alert in alerts):
             return State.ATTACK
+        if any(alert.cleared_at is None for alert in alerts):
+            return State.INSUFFICIENT  # guard.unjudged is open
         return caller.samples[-1].state if caller.samples else State.INSUFFICIENT
+
+
+def _missed(caller: CallerRecord, alerts: list[AlertSpan]) -> list[str]:
+    """What an attacker's alerts fall short of."""
+    begin, end = caller.attack_span or (0.0, 0.0)
+    found = [
+        f"{caller.title}: raised {alert.family.value} before the attack was switched on"
+        for alert in alerts
+        if alert.raised_at < begin and alert.family is not Family.GUARD
+    ]
+    hits = [alert for alert in alerts if alert.raised_at >= begin and alert.family in caller.families]
+    if not hits:
+        found.append(f"{caller.title}: raised nothing")
+    if caller.attack_span and any(not _cleared_after(alert, end) for alert in hits):
+        found.append(f"{caller.title}: its alert was not cleared after the attack was switched off")
+    return found
 
 
 def _cleared_after(alert: AlertSpan, end: Seconds) -> bool:

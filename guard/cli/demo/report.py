@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader
 
 from guard.cli.demo.record import AlertSpan, CallerRecord, Run
 
@@ -23,7 +23,7 @@ def write_report(run: Run, folder: Path) -> tuple[Path, Path]:
 
 
 def _page(run: Run) -> str:
-    environment = Environment(loader=PackageLoader("guard.cli.demo"), autoescape=select_autoescape())
+    environment = Environment(loader=PackageLoader("guard.cli.demo"), autoescape=True)
     charts = [
         _timeline(run, caller).to_html(
             full_html=False, include_plotlyjs=index == 0, config={"displayModeBar": False, "responsive": True}

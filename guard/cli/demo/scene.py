@@ -51,13 +51,23 @@ class Options:
     bona_fide: Path | None = None
     attack: Path | None = None
 
+    @property
+    def outbox(self) -> Path:
+        """Where the alerts of this run wait for the broker."""
+        return self.folder / "outbox.sqlite3"
+
+    def forget_alerts(self) -> None:
+        """Remove the outbox of an earlier run: its broker is gone, and this one would get all of it again."""
+        for left in self.folder.glob(f"{self.outbox.name}*"):
+            left.unlink()
+
     def settings(self, broker_url: str) -> Settings:
         """The node's settings: everything on 127.0.0.1, an outbox of its own."""
         return Settings(
             web=WebSettings(port=0),
             ice=IceSettings(host_addresses=("127.0.0.1",)),
             mqtt=MqttSettings(url=broker_url, node="demo"),
-            alerts=AlertSettings(outbox_path=self.folder / "outbox.sqlite3"),
+            alerts=AlertSettings(outbox_path=self.outbox),
         )
 
 
@@ -130,20 +140,36 @@ def in_time(pictures: Pictures) -> Iterator[VideoFrame]:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A caller who has joined, and who watches them."""
+
+    record: CallerRecord
+    source: FrameSource
+    subscriber: WhepSubscriber
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """The set while the play is on."""
 
     node: Node
     http_url: str
     mqtt: MqttSettings
-    callers: list[CallerRecord]
-    subscribers: list[WhepSubscriber]
+    cast: list[Member]
     admin_token: str
 
-    def count_frames(self) -> None:
-        """Note how many pictures each subscriber has received."""
-        for caller, subscriber in zip(self.callers, self.subscribers, strict=True):
-            caller.received_frames = subscriber.stats().units
+    @property
+    def callers(self) -> list[CallerRecord]:
+        """The callers' records."""
+        return [member.record for member in self.cast]
+
+    def watch_callers(self) -> None:
+        """Note what of each caller's video arrived, and whether it broke off."""
+        for member in self.cast:
+            member.record.received_frames = member.subscriber.stats().units
+            if member.source.failure is not None:
+                failure = member.source.failure
+                member.record.broke_off = str(failure) or type(failure).__name__
 
 
 @asynccontextmanager
@@ -151,6 +177,7 @@ async def stage(options: Options, watch: Stopwatch, say: Callable[[str], None]) 
     """Set everything up and, at the end, take it down in the opposite order."""
     async with AsyncExitStack() as stack:
         say("preparing the callers: reading clips, finding faces")
+        await asyncio.to_thread(options.forget_alerts)
         parts = await asyncio.to_thread(write_parts, options, watch)
         broker = await stack.enter_async_context(EmbeddedBroker())
         settings = options.settings(broker.url)
@@ -163,15 +190,12 @@ async def stage(options: Options, watch: Stopwatch, say: Callable[[str], None]) 
             HttpServer(create_app(node, tokens, settings.web), settings.web)
         )
         say(f"node at {server.url}, MQTT broker at {broker.url}")
-        subscribers = [await _join(part, server.url, tokens, settings.ice, stack) for part in parts]
+        cast = [await _join(part, server.url, tokens, settings.ice, stack) for part in parts]
         admin = tokens.issue("visitor", ROOM, now=time.time(), lifetime=DAY, subscribe=True, admin=True)  # noqa: TID251 -- the edge where a token's date is read
-        callers = [part.record for part in parts]
-        yield Scene(node, server.url, settings.mqtt, callers, subscribers, admin)
+        yield Scene(node, server.url, settings.mqtt, cast, admin)
 
 
-async def _join(
-    part: Part, url: str, tokens: TokenIssuer, ice: IceSettings, stack: AsyncExitStack
-) -> WhepSubscriber:
+async def _join(part: Part, url: str, tokens: TokenIssuer, ice: IceSettings, stack: AsyncExitStack) -> Member:
     token = tokens.issue(part.record.title, ROOM, now=time.time(), publish=True, subscribe=True)  # noqa: TID251 -- same
     frames = in_time(part.pictures)
     first = next(frames)
@@ -189,7 +213,7 @@ async def _join(
     subscriber = WhepSubscriber(publisher.watch_url, token, clock=time.monotonic, ice=ice, audio=part.audio)
     await subscriber.start()
     stack.push_async_callback(subscriber.stop)
-    return subscriber
+    return Member(part.record, source, subscriber)
 
 
 def _wall() -> datetime:

@@ -39,10 +39,10 @@ def _participants(run: Run, fps: dict[str, float]) -> Table:
 
 def _row(caller: CallerRecord, fps: float) -> tuple[RenderableType, ...]:
     if not caller.samples:
-        return (caller.title, Text("joining", style="dim"), "", "", "", "", str(caller.received_frames))
+        return (Text(caller.title), Text("joining", style="dim"), "", "", "", "", str(caller.received_frames))
     last = caller.samples[-1]
     return (
-        caller.title,
+        Text(caller.title),
         Text(last.state.replace("_", " "), style=STYLE[last.state]),
         _bar(last.liveness),
         _bar(last.deepfake),

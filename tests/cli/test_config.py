@@ -1,0 +1,47 @@
+"""``guard config``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Command
+
+pytestmark = pytest.mark.unit
+
+KEY = "k" * 48
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "guard.toml"
+    path.write_text("[media]\nmax_pixel = 3\n")
+    return path
+
+
+@pytest.mark.parametrize("command", [("config", "check"), ("config", "show"), ("serve", "--dev")])
+def test_an_unknown_key_is_told_with_the_nearest_name(guard: Command, path: Path, command: tuple[str, ...]):
+    done = guard(*command, "--config", str(path))
+    assert done.status == 1
+    assert done.error == (
+        f"guard: {path}:2: unknown key in [media]: 'max_pixel'; did you mean 'max_pixels'?\n"
+    )
+
+
+def test_a_sound_configuration(guard: Command, path: Path):
+    path.write_text("[media]\nmax_pixels = 3\n")
+    done = guard("config", "check", "--config", str(path), GUARD__WEB__TOKEN_KEY=KEY)
+    assert (done.status, done.out) == (0, "the configuration is sound\n")
+
+
+def test_a_missing_key_is_told(guard: Command):
+    done = guard("config", "check")
+    assert done.status == 0
+    assert "web.token_key is not set" in done.out
+
+
+def test_every_setting_is_shown_and_secrets_are_not(guard: Command):
+    done = guard("config", "show", GUARD__WEB__TOKEN_KEY=KEY, GUARD__WEB__PORT="1")
+    assert done.status == 0
+    assert json.loads(done.out)["web"]["port"] == 1
+    assert KEY not in done.out

@@ -1,0 +1,24 @@
+"""``guard engines``."""
+
+from pathlib import Path
+
+import pytest
+
+from guard.cli import engines
+from guard.core.errors import ModelError
+from tests.support.command import Command
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_reason_with_square_brackets_is_shown_whole(guard: Command, monkeypatch: pytest.MonkeyPatch):
+    found = engines.list_engines(Path(__file__).parents[2] / "engines")
+
+    def fail(*_: object) -> None:
+        raise ModelError("it is altered; run: pip install 'call-guard[demo]'")
+
+    monkeypatch.setattr(engines, "list_engines", lambda _: found[:1])
+    monkeypatch.setattr(engines, "open_engine", fail)
+    done = guard("engines", "check")
+    assert done.status == 1
+    assert done.out == f"{found[0].engine.name}: it is altered; run: pip install 'call-guard[demo]'\n"

@@ -1,0 +1,54 @@
+"""``guard serve``: what it needs, and its end."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from guard.cli.serve import serve_until
+from guard.core.errors import EnvironmentProblem
+from guard.web.tokens import TokenIssuer
+from tests.support.command import Command
+from tests.support.node import bare_node, bare_settings
+
+pytestmark = pytest.mark.media
+
+
+def test_without_a_key_it_does_not_start(guard: Command):
+    done = guard("serve")
+    assert done.status == 1
+    assert done.error.startswith(
+        "guard: web.token_key: expected a key of at least 32 bytes, got none; make one"
+    )
+
+
+async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path):
+    settings, stop = bare_settings(tmp_path), asyncio.Event()
+    said: asyncio.Queue[str] = asyncio.Queue()
+    serving = asyncio.create_task(
+        serve_until(stop, bare_node(settings), TokenIssuer("k" * 48, "x"), settings, said.put_nowait)
+    )
+    words = await said.get()
+    url = words.removeprefix("listening at ")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"{url}/readyz")).json()["ready"] is True
+        stop.set()
+        await serving
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"{url}/livez")
+
+
+async def test_where_it_cannot_listen_the_node_is_stopped(tmp_path: Path):
+    settings = bare_settings(tmp_path)
+    web = settings.web.model_copy(update={"host": "198.51.100.1"})
+    node = bare_node(settings)
+    with pytest.raises(EnvironmentProblem, match=r"198\.51\.100\.1"):
+        await serve_until(
+            asyncio.Event(),
+            node,
+            TokenIssuer("k" * 48, "x"),
+            settings.model_copy(update={"web": web}),
+            lambda _: None,
+        )
+    assert node.not_ready() == ("the node is stopping",)

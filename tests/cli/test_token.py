@@ -1,0 +1,50 @@
+"""``guard token``."""
+
+import pytest
+
+from guard.web.tokens import TokenIssuer
+from tests.support.command import Command
+
+pytestmark = pytest.mark.unit
+
+KEY = "k" * 48
+
+
+def test_a_token_of_the_configured_key(guard: Command):
+    done = guard(
+        "token",
+        "--room",
+        "standup",
+        "--name",
+        "Ada",
+        "--publish",
+        "--seconds",
+        "60",
+        GUARD__WEB__TOKEN_KEY=KEY,
+    )
+    assert done.status == 0
+    grant = TokenIssuer(KEY, "call-guard").check(done.out.strip())
+    assert (grant.subject, grant.room) == ("Ada", "standup")
+    assert (grant.publish, grant.subscribe, grant.admin) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--room", "standup", "--name", "Ada"), "--publish, --subscribe or --admin"),
+        (("--room", "stand up", "--name", "Ada", "--publish"), "room 'stand up'"),
+        (("--room", "standup", "--name", "", "--publish"), "expected a name"),
+    ],
+)
+def test_a_token_for_nothing_is_refused(guard: Command, arguments: tuple[str, ...], told: str):
+    done = guard("token", *arguments, GUARD__WEB__TOKEN_KEY=KEY)
+    assert done.status == 1
+    assert told in done.error
+    assert done.out == ""
+
+
+def test_without_a_key_it_says_how_to_make_one(guard: Command):
+    done = guard("token", "--room", "standup", "--name", "Ada", "--publish")
+    assert done.status == 1
+    assert "token_urlsafe" in done.error
+    assert "GUARD__WEB__TOKEN_KEY_FILE" in done.error

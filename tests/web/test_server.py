@@ -1,0 +1,51 @@
+"""The HTTP server: where it listens, and what it says when it cannot."""
+
+import socket
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from guard.config import WebSettings
+from guard.core.errors import EnvironmentProblem
+from guard.web.server import HttpServer
+
+pytestmark = pytest.mark.media
+
+
+async def test_it_answers_on_a_free_port_until_it_stops():
+    async with (
+        HttpServer(FastAPI(), WebSettings(port=0)) as server,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        assert server.port > 0
+        assert (await client.get(f"{server.url}/openapi.json")).status_code == 200
+    async with httpx.AsyncClient(trust_env=False) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"{server.url}/openapi.json")
+
+
+async def test_an_address_that_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(EnvironmentProblem, match=f"127.0.0.1:{port}: .*Address already in use.*web.port"):
+            await HttpServer(FastAPI(), WebSettings(port=port)).start()
+
+
+@pytest.mark.parametrize("host", ["198.51.100.1", "no-such-host.invalid"])
+async def test_an_address_that_is_not_ours_is_not_called_taken(host: str):
+    with pytest.raises(
+        EnvironmentProblem, match=r"expected an address to listen on, got: .*web\.host"
+    ) as told:
+        await HttpServer(FastAPI(), WebSettings(host=host, port=0)).start()
+    assert "in use" not in str(told.value)
+
+
+async def test_stopping_at_once_leaves_nothing():
+    server = HttpServer(FastAPI(), WebSettings(port=0))
+    await server.start()
+    await server.stop()
+
+
+def test_an_ipv6_address_stands_in_brackets():
+    assert HttpServer(FastAPI(), WebSettings(host="::1", port=80)).url == "http://[::1]:80"
