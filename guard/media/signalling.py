@@ -129,8 +129,8 @@ def _check_candidate(value: str) -> None:
         sound = False
     if not sound:
         msg = (
-            "ICE candidate: expected 'foundation 1 udp priority address port typ kind' (RFC 8839 section 5.1), "
-            "the address an IP address or a .local name, the port 1..65535, got other text; "
+            "ICE candidate: expected 'foundation 1 udp priority address port typ kind' (RFC 8839 section "
+            "5.1), the address an IP address or a .local name, the port 1..65535, got other text; "
             "send RTCIceCandidate.candidate unchanged"
         )
         raise SignallingError(msg)

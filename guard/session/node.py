@@ -167,7 +167,7 @@ class Node:
         """A session that runs; raise NotFoundError."""
         session = self._sessions.get(session_id)
         if session is None:
-            msg = "no such session; it has ended, or it belongs to another token"
+            msg = "no such session; it has ended"
             raise NotFoundError(msg)
         return session
 
@@ -193,7 +193,7 @@ class Node:
     def not_ready(self) -> tuple[str, ...]:
         """Why this node should get no new calls; empty when it may."""
         reasons = ["the node is stopping"] if self._draining else []
-        if self._mqtt is not None and self._mqtt.done():
+        if self._mqtt is not None and self._mqtt.done() and not self._draining:
             reasons.append("alerts are not delivered: the MQTT link crashed too often; see the log, restart")
         stats = self._watch.desk.stats()
         if stats.held:

@@ -32,9 +32,12 @@ def swap() -> CallerRecord:
 
 
 def alert(
-    participant: str, family: Family = Family.MANIPULATION, cleared_at: float | None = 31.0
+    participant: str,
+    family: Family = Family.MANIPULATION,
+    cleared_at: float | None = 31.0,
+    raised_at: float = 12.0,
 ) -> AlertSpan:
-    return AlertSpan("a1", participant, family, 3, "suspected", 12.0, cleared_at)
+    return AlertSpan("a1", participant, family, 3, "suspected", raised_at, cleared_at)
 
 
 def test_as_expected() -> None:
@@ -59,6 +62,13 @@ def test_as_expected() -> None:
         (Run([swap()], [alert("p3", Family.GUARD)]), "raised nothing"),
         (Run([swap()], [alert("p3", cleared_at=None)]), "not cleared"),
         (Run([swap()], [alert("p3", cleared_at=15.0)]), "not cleared"),
+        (Run([swap()], [alert("p3", raised_at=9.9)]), "raised nothing"),
+        (Run([swap()], [alert("p3", raised_at=9.9)]), "manipulation before the attack was switched on"),
+        (
+            Run([swap()], [alert("p3", Family.PRESENTATION, 8.0, 3.0), alert("p3")]),
+            "presentation before the attack was switched on",
+        ),
+        (Run([bona_fide(broke_off="clip: no frame")]), "its video broke off: clip: no frame"),
     ],
 )
 def test_what_makes_a_run_fall_short(run: Run, why: str) -> None:
@@ -80,3 +90,17 @@ def test_headline_scores_are_the_worst_that_was_held() -> None:
     caller.samples = [*samples(10), *(Sample(t, 0.3, 0.8, State.ATTACK, 1.0) for t in range(10, 14))]
     assert caller.deepfake() == 0.8
     assert caller.liveness() == 0.3
+
+
+@pytest.mark.parametrize(
+    ("alerts", "state"),
+    [
+        ([], State.BONA_FIDE),
+        ([alert("p1", Family.GUARD, None)], State.INSUFFICIENT),
+        ([alert("p1", Family.GUARD)], State.BONA_FIDE),
+        ([alert("p1", Family.GUARD, None), alert("p1")], State.ATTACK),
+    ],
+)
+def test_who_could_not_be_judged_is_no_attacker(alerts: list[AlertSpan], state: State):
+    caller = bona_fide()
+    assert Run([caller], alerts).verdict(caller) is state

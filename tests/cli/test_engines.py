@@ -6,13 +6,14 @@ import pytest
 
 from guard.cli import engines
 from guard.core.errors import ModelError
+from guard.inference.open import list_engines
 from tests.support.command import Command
 
 pytestmark = pytest.mark.unit
 
 
 def test_a_reason_with_square_brackets_is_shown_whole(guard: Command, monkeypatch: pytest.MonkeyPatch):
-    found = engines.list_engines(Path(__file__).parents[2] / "engines")
+    found = list_engines(Path(__file__).parents[2] / "engines")
 
     def fail(*_: object) -> None:
         raise ModelError("it is altered; run: pip install 'call-guard[demo]'")

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guard.core.errors import MediaError
 from guard.media.assembler import AccessUnit, Assembler, Codec, MediaTime, Packet, Unwrapper
 from tests.support.media import packets_of, unit
 
@@ -147,3 +148,16 @@ def test_audio_goes_on_after_a_loss_without_a_keyframe():
     found = push_all(Assembler(Codec.OPUS, window=3), packets)
     assert payloads(found) == payloads(sent[:4] + sent[5:])
     assert all(one.keyframe for one in found)
+
+
+def test_a_unit_against_the_policy_is_told_and_the_next_keyframe_is_found():
+    bad = AccessUnit(Codec.H264, b"\0\0\1" * 2000, 0, 0.0, keyframe=True, arrived_at=0.0)
+    good = AccessUnit(Codec.H264, b"\0\0\1\x65", 3000, 1 / 30, keyframe=True, arrived_at=0.0)
+    packets = packets_of([bad, good], size=3000)
+    assembler = Assembler(Codec.H264)
+    push_all(assembler, packets[:1])
+    with pytest.raises(MediaError, match="at most 1024 NAL units"):
+        assembler.push(packets[1])
+    assert assembler.needs_keyframe
+    assert payloads(push_all(assembler, packets[2:])) == [good.payload]
+    assert assembler.discarded == {"policy": 1}

@@ -3,11 +3,11 @@ import time
 
 import numpy as np
 import pytest
+from av.video.codeccontext import VideoCodecContext
 
-from guard.core.errors import MediaError
 from guard.core.types import VideoFrame
 from guard.media.assembler import AccessUnit, Codec
-from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder, check_unit
+from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder
 from tests.support.media import drawn_frames, encoded_units, eventually, tone
 
 pytestmark = pytest.mark.media
@@ -78,20 +78,56 @@ async def test_a_giant_vp8_keyframe_is_refused_unseen_and_decoding_goes_on():
     assert not decoder.needs_keyframe
 
 
-def test_a_giant_keyframe_breaks_the_policy():
-    unit = encoded_units(Codec.VP8, 1)[0]
-    check_unit(unit, max_pixels=160 * 120, max_bytes=10**6)
-    with pytest.raises(MediaError, match="got 16383 x 16383; send a smaller"):
-        check_unit(giant(unit), max_pixels=1920 * 1088, max_bytes=10**6)
-    with pytest.raises(MediaError, match="at most 10 bytes"):
-        check_unit(unit, max_pixels=1920 * 1088, max_bytes=10)
+@pytest.mark.parametrize("codec", VIDEO)
+@pytest.mark.parametrize("spare", [0, -1])
+async def test_the_codec_itself_keeps_to_the_limit_of_pixels(codec: Codec, spare: int):
+    decoder = VideoDecoder(time.monotonic, Frames().append, max_pixels=320 * 240 + spare)
+    decoder.put(encoded_units(codec, 1, width=320, height=240)[0])
+    await eventually(lambda: decoder.frames or decoder.errors)
+    await decoder.close()
+    assert (decoder.frames, decoder.errors) == ((1, 0) if spare == 0 else (0, 1))
 
 
-def test_a_large_h264_keyframe_breaks_the_policy():
-    unit = encoded_units(Codec.H264, 1, width=320, height=240)[0]
-    check_unit(unit, max_pixels=320 * 240, max_bytes=10**6)
-    with pytest.raises(MediaError, match="got 320 x 240"):
-        check_unit(unit, max_pixels=320 * 240 - 1, max_bytes=10**6)
+async def test_a_crash_of_who_takes_the_frames_costs_one_frame():
+    frames = Frames()
+
+    def take(frame: VideoFrame) -> None:
+        if not frames and decoder.frames == 2:
+            msg = "no more room"
+            raise RuntimeError(msg)
+        frames.append(frame)
+
+    decoder = VideoDecoder(time.monotonic, take, queue_units=10)
+    units = encoded_units(Codec.VP8, 4)
+    decoder.put(units[0])
+    await eventually(lambda: frames)
+    frames.clear()
+    for unit in units[1:]:
+        decoder.put(unit)
+    await eventually(lambda: len(frames) == 2)
+    await decoder.close()
+    assert [frame.pts for frame in frames] == pytest.approx([unit.pts for unit in units[2:]], abs=1e-4)
+    assert decoder.dropped == {"crash": 1}
+
+
+async def test_a_crash_of_the_codec_waits_for_the_next_keyframe(monkeypatch: pytest.MonkeyPatch):
+    frames = Frames()
+    decoder = VideoDecoder(time.monotonic, frames.append, queue_units=10)
+    open_context, crashes = decoder._context_for, iter([True])
+
+    def context_for(codec: Codec) -> VideoCodecContext:
+        if next(crashes, False):
+            raise MemoryError
+        return open_context(codec)
+
+    monkeypatch.setattr(decoder, "_context_for", context_for)
+    units = encoded_units(Codec.VP8, 3, keyframe_every=2)
+    for unit in units:
+        decoder.put(unit)
+    await eventually(lambda: frames)
+    await decoder.close()
+    assert [frame.pts for frame in frames] == pytest.approx([units[2].pts], abs=1e-4)
+    assert (decoder.errors, decoder.dropped) == (1, {"crash": 1})
 
 
 @pytest.mark.parametrize("codec", VIDEO)

@@ -3,7 +3,7 @@ import pytest
 from guard.core.errors import MediaError
 from guard.media.assembler import Codec
 from guard.media.encode import AudioEncoder, VideoEncoder
-from guard.media.keyframes import h264_picture_size, nal_units, vp8_picture_size
+from guard.media.keyframes import nal_units
 from tests.support.media import drawn_frames
 
 pytestmark = pytest.mark.media
@@ -26,8 +26,7 @@ def test_every_frame_becomes_one_unit_and_keyframes_come_when_asked(codec: str):
 def test_sizes_stand_in_the_keyframes():
     vp8 = VideoEncoder("vp8", 150, 90, 30.0, 300_000).encode(next(drawn_frames(1, 150, 90)))[0]
     h264 = VideoEncoder("h264", 160, 96, 30.0, 300_000).encode(next(drawn_frames(1, 160, 96)))[0]
-    assert vp8_picture_size(vp8.payload) == (150, 90)
-    assert h264_picture_size(h264.payload) == (160, 96)
+    assert (vp8.size, h264.size) == ((150, 90), (160, 96))
 
 
 def test_h264_is_constrained_baseline_with_headers_at_every_keyframe():

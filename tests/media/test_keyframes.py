@@ -2,8 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.media.assembler import Codec, is_keyframe
-from guard.media.keyframes import KeyframeRequests, h264_picture_size, sps_size, vp8_picture_size
+from guard.core.errors import MediaError
+from guard.media.assembler import Codec, read_headers
+from guard.media.keyframes import (
+    MAX_NAL_UNITS,
+    MAX_PARAMETER_SET_BYTES,
+    BitReader,
+    KeyframeRequests,
+    read_h264_headers,
+    read_vp8_headers,
+    sps_size,
+    vp8_picture_size,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +48,12 @@ def test_what_is_no_vp8_keyframe_header_has_no_size(frame: bytes):
 @pytest.mark.parametrize("size", [(16, 16), (1280, 720), (1920, 1088), (16000, 8000)])
 def test_the_size_in_a_sequence_parameter_set_is_read(size: tuple[int, int]):
     assert sps_size(sps(*size)) == size
-    assert h264_picture_size(b"\0\0\0\1\x67" + sps(*size) + b"\0\0\1\x65\x88") == size
+    assert read_h264_headers(b"\0\0\0\1\x67" + sps(*size) + b"\0\0\1\x65\x88") == (True, size)
+
+
+def test_the_largest_of_the_parameter_sets_counts():
+    sets = [b"\0\0\1\x67" + sps(*size) for size in ((320, 240), (1280, 720), (640, 480))]
+    assert read_h264_headers(b"".join(sets)) == (False, (1280, 720))
 
 
 def test_a_torn_parameter_set_has_no_size():
@@ -48,7 +63,7 @@ def test_a_torn_parameter_set_has_no_size():
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_measured_without_an_error(payload: bytes):
-    for size in (h264_picture_size(payload), vp8_picture_size(payload), sps_size(payload)):
+    for size in (read_h264_headers(payload).size, read_vp8_headers(payload).size, sps_size(payload)):
         assert size is None or (size[0] >= 0 and size[1] >= 0)
 
 
@@ -65,7 +80,40 @@ def test_any_bytes_are_measured_without_an_error(payload: bytes):
     ],
 )
 def test_keyframes_are_told_apart(codec: Codec, payload: bytes, expected: bool):  # noqa: FBT001 -- the table's column
-    assert is_keyframe(codec, payload) is expected
+    assert read_headers(codec, payload).keyframe is expected
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"\0\0\1" * (MAX_NAL_UNITS + 1), (b"\0\0\1\x67" + sps(320, 240)) * 5],
+    ids=["start codes", "parameter sets"],
+)
+def test_a_unit_that_costs_more_than_a_picture_is_refused(payload: bytes):
+    with pytest.raises(MediaError, match=r"expected at most .*, got more; send"):
+        read_h264_headers(payload)
+
+
+def test_as_many_slices_as_a_picture_needs_are_read():
+    slices = b"\0\0\1\x41" * (MAX_NAL_UNITS - 1)
+    assert read_h264_headers(slices + b"\0\0\1\x65") == (True, None)
+
+
+class CountingReader(BitReader):
+    """Counts the bits taken of all parameter sets."""
+
+    taken = 0
+
+    def take(self, count: int) -> int:
+        CountingReader.taken += count
+        return super().take(count)
+
+
+def test_a_long_parameter_set_is_read_at_its_beginning_only(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("guard.media.keyframes.BitReader", CountingReader)
+    # Order count kind 1 with offsets without end.
+    endless = bytes([66, 0, 0, 0b11010111, 0b00000000, 0b00100000]) + b"\xff" * 5000
+    assert sps_size(endless) is None
+    assert 0 < CountingReader.taken <= MAX_PARAMETER_SET_BYTES * 8 + 1
 
 
 def test_nobody_wants_a_keyframe_nobody_is_asked():

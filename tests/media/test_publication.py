@@ -128,6 +128,17 @@ async def test_a_giant_keyframe_ends_the_call_and_reaches_nobody():
     assert room.frames == []
 
 
+async def test_a_picture_in_a_thousand_pieces_ends_the_call():
+    room, publisher = Room(), LoopbackPublisher(Codec.H264)
+    unit = encoded_units(Codec.H264, 1)[0]
+    await publisher.join(room.publication)
+    publisher.video.put(dataclasses.replace(unit, payload=b"\0\0\0\1\x41\x9a" * 1100))
+    await eventually(lambda: room.closed)
+    await publisher.peer.close()
+    assert room.closed == ["frame_policy"]
+    assert room.publication.stats().dropped == {"assemble.policy": 1}
+
+
 async def test_a_publisher_who_leaves_ends_the_publication_and_its_subscriptions():
     room, publisher, subscriber = Room(), LoopbackPublisher(Codec.VP8), LoopbackSubscriber()
     await publisher.join(room.publication)

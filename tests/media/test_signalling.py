@@ -104,7 +104,11 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "no fingerprint": (re.sub("a=fingerprint.*\r\n", "", GOOD), "a=fingerprint"),
     "no ICE": (re.sub("a=ice-.*\r\n", "", GOOD), "a=ice-ufrag"),
     "no rtcp-mux": (GOOD.replace("a=rtcp-mux\r\n", ""), "a=rtcp-mux"),
-    "a candidate that is none": (GOOD + "a=candidate:1 1 udp x\r\n", "cannot be parsed"),
+    "a candidate that is none": (GOOD + "a=candidate:1 1 udp x\r\n", "ICE candidate: expected"),
+    "a candidate without a port": (
+        GOOD + "a=candidate:1 1 udp 1 192.0.2.1 0 typ host\r\n",
+        "the port 1..65535",
+    ),
     "a codec that is none": (GOOD + "a=rtpmap:one\r\n", "cannot be parsed"),
 }
 
@@ -118,8 +122,10 @@ def test_a_broken_offer_is_refused_with_words_that_mend_it(case: str):
     assert len(str(caught.value)) < 400
 
 
-def test_candidates_over_tcp_are_left_out():
-    more = "".join(CANDIDATE.format("tcp", n) for n in range(30)) + CANDIDATE.format("UDP", 7)
+def test_candidates_over_tcp_and_for_rtcp_alone_are_left_out():
+    rtcp = CANDIDATE.replace("candidate:1 1", "candidate:1 2")
+    others = [CANDIDATE.format("tcp", n) + rtcp.format("udp", n) for n in range(30)]
+    more = "".join(others) + CANDIDATE.format("UDP", 7)
     read = read_offer(offer(section("video", 0, VP8, more=more)), "publish")
     assert [line for line in read.sdp.splitlines() if "candidate" in line] == [
         CANDIDATE.format("UDP", 7).strip()
@@ -158,8 +164,8 @@ def test_a_fragment_is_read_with_its_sections():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a=candidate:x 1 udp\r\n", "trickled candidate"),
-        ("a=candidate:1 1 udp one 192.0.2.1 5000 typ host\r\n", "trickled candidate"),
+        ("a=candidate:x 1 udp\r\n", "ICE candidate"),
+        ("a=candidate:1 1 udp one 192.0.2.1 5000 typ host\r\n", "ICE candidate"),
         ("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n" * 17, "at most 16 candidates, got 17"),
         (b"\xff", "UTF-8"),
     ],
@@ -167,3 +173,32 @@ def test_a_fragment_is_read_with_its_sections():
 def test_a_broken_fragment_is_refused(text: str | bytes, words: str):
     with pytest.raises(SignallingError, match=words):
         read_fragment(text)
+
+
+UNSOUND = [
+    "1 1 udp 1 192.0.2.1 0 typ host",
+    "1 1 udp 1 192.0.2.1 65536 typ host",
+    "1 1 udp 1 192.0.2.1 -1 typ host",
+    "1 0 udp 1 192.0.2.1 5000 typ host",
+    "1 3 udp 1 192.0.2.1 5000 typ host",
+    "1 1 udp 1 example.org 5000 typ host",
+    "1 1 udp 1 a.b.local 5000 typ host",
+    "1 1 udp 1 192.0.2.256 5000 typ host",
+    "1 1 udp 1 fe80::1%eth0 5000 typ host",
+]
+
+
+@pytest.mark.parametrize("candidate", UNSOUND)
+def test_a_candidate_that_would_break_the_socket_is_refused(candidate: str):
+    with pytest.raises(SignallingError, match="ICE candidate: expected") as caught:
+        read_fragment(f"a=candidate:{candidate}\r\n")
+    with pytest.raises(SignallingError, match=re.escape(str(caught.value))):
+        read_offer(offer(section("video", 0, VP8, more=f"a=candidate:{candidate}\r\n")), "publish")
+
+
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1", "2001:db8::1", "1f4712db-ea17-4bcf-a596-105139dfd8bf.local"]
+)
+def test_a_candidate_of_an_address_or_an_mdns_name_is_taken(address: str):
+    candidate = f"1 1 udp 1 {address} 65535 typ host"
+    assert read_fragment(f"a=candidate:{candidate}\r\n").candidates == (("0", candidate),)

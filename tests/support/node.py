@@ -45,7 +45,7 @@ def bare_node(settings: Settings) -> Node:
     desk = open_desk(settings.alerts, settings.mqtt, issuer, lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
     def make_pipeline() -> Pipeline:
-        return Pipeline(NoFaces(), lambda: (), ParticipantJudge(settings.decision), time.monotonic)
+        return Pipeline(NoFaces, lambda: (), ParticipantJudge(settings.decision), time.monotonic)
 
     watch = Watch(
         MediaSettings(), settings.ice, 8.0, make_pipeline, desk, Metrics(), StageTimes(), time.monotonic

@@ -1,5 +1,6 @@
 """Sessions over HTTP with real offers: codecs, trickled candidates, whose they are, odd names."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -44,7 +45,7 @@ async def offer() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
-    node = bare_node(bare_settings(tmp_path))
+    node = await asyncio.to_thread(bare_node, bare_settings(tmp_path))
     yield node
     for session in list(node._sessions):
         await node.leave(session)
@@ -115,7 +116,7 @@ async def test_candidates_need_the_entity_tag(
     assert "If-Match" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("text", ["", "hello", "v=0\r\n", "a=candidate:nonsense\r\n"])
+@pytest.mark.parametrize("text", ["", "hello", "v=0\r\n", "a=candidate:1 1 udp nonsense\r\n"])
 async def test_what_is_no_fragment(client: httpx.AsyncClient, joined: httpx.Response, text: str):
     response = await patch(client, joined, text, "*")
     assert response.status_code == 400

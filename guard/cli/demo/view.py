@@ -1,5 +1,6 @@
 """The demo's live table: participants, latency, alerts as they come."""
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -27,10 +28,11 @@ def render(run: Run, fps: dict[str, float], total: float) -> RenderableType:
 
 
 def _participants(run: Run, fps: dict[str, float]) -> Table:
-    table = Table(expand=True)
-    table.add_column("participant", no_wrap=True)
+    # 80 columns hold all of it; a clip with a long name takes more lines
+    table = Table(expand=True, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("participant", overflow="fold")
     table.add_column("state", no_wrap=True)
-    for title in ("liveness", "deepfake", "coverage", "fps", "relayed"):
+    for title in ("liveness", "deepfake", "judged", "fps", "relayed"):
         table.add_column(title, justify="right", no_wrap=True)
     for caller in run.callers:
         table.add_row(*_row(caller, fps.get(caller.id, 0.0)))
@@ -52,8 +54,8 @@ def _row(caller: CallerRecord, fps: float) -> tuple[RenderableType, ...]:
     )
 
 
-def _bar(value: float, cells: int = 5) -> str:
-    return f"{'█' * round(value * cells):<{cells}}{value:5.2f}"
+def _bar(value: float, cells: int = 4) -> str:
+    return f"{'█' * round(value * cells):<{cells}} {value:.2f}"
 
 
 def _latency(run: Run) -> RenderableType:
