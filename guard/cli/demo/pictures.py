@@ -23,7 +23,7 @@ from guard.simulate.testing.swap import FaceSwap, Points
 SIZE = (352, 288)
 """Width and height of a caller's video: CIF, what a poor connection gets."""
 
-FPS = 20.0
+FPS = 15.0
 
 MAX_SECONDS = 30.0
 """More of a visitor's clip is not read: frames are kept in memory."""
