@@ -73,7 +73,7 @@ def fit(
     ``state`` is written at each check; where it is there already, training goes on from it.
     """
     torch.set_flush_denormal(True)
-    net = net.to(memory_format=torch.channels_last)
+    net = copy.deepcopy(net).to(memory_format=torch.channels_last)  # the one handed in stays as it is
     averaged = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.peak_rate, weight_decay=plan.weight_decay)
     first = _restore(state, net, averaged, optimiser)
@@ -97,6 +97,14 @@ def fit(
             _keep(state, net, averaged, optimiser, step + 1)
             check(step + 1, averaged.eval())
     return averaged.eval()
+
+
+@torch.no_grad()
+def mean_of(first: nn.Module, second: nn.Module) -> nn.Module:
+    """The net half way between two on one path of training (Wortsman et al., "Model soups", 2022)."""
+    between = copy.deepcopy(first)
+    _average(between, second, 0.5)
+    return between.eval()
 
 
 def logits(net: nn.Module, pictures: Pictures, batch: int = 32) -> NDArray[np.float64]:

@@ -221,12 +221,16 @@ def main() -> None:
 
     net: nn.Module = nets.MobileNetV2()
     nets.start_from_imagenet(net)
+    ends = []
     for phase in PHASES:
         print(f"phase {phase.name}", flush=True)
         steps = 10 if arguments.quick else phase.steps
         plan = fitting.Plan(steps, phase.peak_rate, SEED, check_every=10 if arguments.quick else 250)
         make = partial(training_batch, corpus, pool, phase)
         net = fitting.fit(net, make, plan, work / f"face-manipulation-{phase.name}.pt", check)
+        ends.append(net)
+    print("mean of both phases", flush=True)
+    check(plan.steps, fitting.mean_of(*ends))
 
 
 def parse() -> argparse.Namespace:
