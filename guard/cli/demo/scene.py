@@ -36,7 +36,7 @@ from guard.web.tokens import TokenIssuer
 
 ROOM = "demo"
 BITRATE = 500_000
-ON, OFF = 0.32, 0.55
+ON, OFF = 0.32, 0.58
 """When the swap is switched, as shares of the run."""
 
 DAY: Seconds = 86400.0
