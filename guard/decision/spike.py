@@ -19,8 +19,8 @@ LEARNING_S: Seconds = 6.0
 DRIFT = 1.2
 """Log-odds by which a bona fide face wanders when it turns or the light changes.
 
-Measured with the first net on seven clips in a call: 0.2 to 0.8 in five, 1.3 and 1.6 in two; swaps switched on
-in them leapt by 1.7 to 5.2.
+Measured with the first net on seven clips in a call: 0.2 to 0.8 in five, 1.3 and 1.6 in two; swaps switched
+on in them leapt by 1.7 to 5.2.
 """
 
 GAIN = 4.0

@@ -73,5 +73,5 @@ def test_level_and_rise_together_reach_what_the_level_alone_does_not() -> None:
 
 def test_a_rise_just_over_the_drift_decides_nothing() -> None:
     evidence = after((-2.0, 20), (-2.0 + DRIFT + 0.5, 4)).evidence()
-    assert 0.0 < evidence
+    assert evidence > 0.0
     assert probability_of(PRIOR + evidence) < 0.85
