@@ -137,14 +137,19 @@ def runs(data: Path, seconds: float) -> Iterator[tuple[str, str, Pictures]]:
 def summary(outcomes: list[Outcome], seconds: float) -> dict[str, object]:
     """The bench's figures."""
     live = [one for one in outcomes if one.variant == "bona_fide"]
-    false = sum(len(one.raised) for one in live)
+    false = sum(kind != Family.GUARD for one in live for kind, _ in one.raised)
     hours = len(live) * seconds / 3600
     wanted = {"face-swap:test": Family.MANIPULATION, "photo-in-hand:test": Family.PRESENTATION}
     detected, delays = {}, []
     for variant, family in wanted.items():
         tried = [one for one in outcomes if one.variant == variant]
         begin = ON * seconds if variant == "face-swap:test" else 0.0
-        hits = [at for one in tried for kind, at in one.raised[:1] if kind == family and at >= begin]
+        end = (OFF * seconds if variant == "face-swap:test" else seconds) + 3.0
+        first = (
+            next((at for kind, at in one.raised if kind == family and begin <= at <= end), None)
+            for one in tried
+        )
+        hits = [at for at in first if at is not None]
         detected[variant] = [len(hits), len(tried)]
         delays += [at - begin for at in hits if variant == "face-swap:test"]
     return {

@@ -1,6 +1,7 @@
-"""Makes face-manipulation again: MobileNetV2 at 128 px on swaps, self-blends, landmark swaps and StyleGAN.
+r"""Makes face-manipulation again: MobileNetV2 at 128 px on swaps, self-blends, landmark swaps and StyleGAN.
 
-    python engines/face-manipulation/recipe.py --data ../shared/data --out engines/face-manipulation
+    python engines/face-manipulation/recipe.py --data ../shared/data --out engines/face-manipulation \
+        --work /tmp/caches
 
 About an hour on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and
 the state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the
@@ -242,14 +243,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, required=True, help="where engine.toml, model.onnx, golden.npz go"
     )
-    parser.add_argument("--work", type=Path, help="caches and the training state; default: OUT/.work")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        required=True,
+        help="caches and the training state, outside the repository: faces",
+    )
     parser.add_argument(
         "--threads", type=int, default=1, help="torch threads; a second one pays only on idle cores"
     )
     parser.add_argument("--quick", action="store_true", help="a few steps on a few pictures")
-    arguments = parser.parse_args()
-    arguments.work = arguments.work or arguments.out / ".work"
-    return arguments
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Makes face-presentation again: the shallow part of MobileNetV2 on made photos and replays of faces.
+r"""Makes face-presentation again: the shallow part of MobileNetV2 on made photos and replays of faces.
 
-    python engines/face-presentation/recipe.py --data ../shared/data --out engines/face-presentation
+    python engines/face-presentation/recipe.py --data ../shared/data --out engines/face-presentation \
+        --work /tmp/caches
 
 About 20 minutes on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and the
 state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the
@@ -230,7 +231,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, required=True, help="where engine.toml, model.onnx, golden.npz go"
     )
-    parser.add_argument("--work", type=Path, help="caches and the training state; default: OUT/.work")
+    parser.add_argument(
+        "--work",
+        type=Path,
+        required=True,
+        help="caches and the training state, outside the repository: faces",
+    )
     parser.add_argument("--steps", type=int, help="training steps of 32 crops")
     parser.add_argument(
         "--threads", type=int, default=1, help="torch threads; a second one pays only on idle cores"

@@ -202,6 +202,8 @@ class MqttLink:
         while note := self._board.next():
             await connection.deliver(note)
             self._board.sent(note)
+            if self._pending:  # alerts go first: the pump comes back for the other notes
+                return
 
     async def _prune_if_due(self, disk: Worker) -> None:
         now = asyncio.get_running_loop().time()

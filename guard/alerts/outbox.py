@@ -32,7 +32,7 @@ PRAGMA user_version = 1;
 """
 
 BUSY_TIMEOUT_S = 2.0
-"""Another process may read the file (``guard alerts list``); writers never wait longer for it."""
+"""Another process may read the file; writers never wait longer for it."""
 
 
 @dataclass(frozen=True, slots=True)

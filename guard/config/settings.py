@@ -77,7 +77,7 @@ class FaceSettings(Section):
     )
     max_faces: Count = Field(4, description="Faces followed in one video.")
     track_width: Count = Field(640, description="Width of the small picture used to find faces, px.")
-    gap_s: Positive = Field(1.0, description="A face gone for less keeps its face_id.")
+    gap_s: Positive = Field(3.0, description="A face gone for less keeps its face_id.")
     far_search_interval_s: Positive = Field(
         0.5, description="While no face is found, tiles are searched at most this often."
     )

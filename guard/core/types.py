@@ -70,7 +70,6 @@ class Reason(StrEnum):
     TURNED = "turned"
     OUT_OF_FRAME = "out_of_frame"
     WARMING_UP = "warming_up"
-    NO_MOTION = "no_motion"
     DECODE_TROUBLE = "decode_trouble"
     ANALYSIS_TROUBLE = "analysis_trouble"
     OVERLOAD = "overload"

@@ -119,7 +119,7 @@ class Fusion:
 
     def _rise(self, score: Score, step: Seconds) -> float:
         spike = self._spikes[score.cue]
-        spike.add(logit(score.value), step)
+        spike.add(logit(score.value), step * score.weight)
         return spike.evidence() * score.weight
 
     def _kept(self, seen: _Evidence, now: Seconds) -> float:

@@ -31,7 +31,7 @@ FAMILIES = (Family.MANIPULATION, Family.PRESENTATION, Family.INJECTION)
 SPOKEN_WITHIN: Seconds = 1.0
 """A face counts as judged while a cue spoke within this time: slow cues do so about once a second."""
 
-FORGET_AFTER: Seconds = 3.0
+FORGET_AFTER: Seconds = 5.0
 """A face unseen for so long is forgotten with its evidence; the tracker has given its face_id up before."""
 
 PENDING = 64

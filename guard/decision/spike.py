@@ -29,8 +29,8 @@ GAIN = 4.0
 CAP = 4.5
 """Most that a rise may say: a leap of over two log-odds may raise whatever the level says."""
 
-ABSORBED_S: Seconds = 240.0
-"""Half-life with which even a risen score becomes the baseline: a new camera is no attack for ever."""
+FALL_S: Seconds = 30.0
+"""Half-life with which the baseline follows a lower score: a short dip is not the face."""
 
 
 class Spike:
@@ -42,14 +42,21 @@ class Spike:
         self._learnt: Seconds = 0.0
 
     def add(self, log_odds: float, step: Seconds) -> None:
-        """Take a single frame's opinion, ``step`` seconds after the one before."""
-        if self._learnt == 0.0:
-            self._newest = self._baseline = log_odds
-        self._newest += _share(step, NEWEST_S) * (log_odds - self._newest)
+        """Take a single frame's opinion that stands for ``step`` seconds; a doubtful one stands for less.
+
+        While the score is risen the baseline stays: what stays on is still what was switched on.
+        """
+        if step <= 0.0:
+            return
         self._learnt += step
-        # a plain mean at first, so that the very first frame does not stand for the face
-        pace = ABSORBED_S if self._risen() else min(BASELINE_S, max(self._learnt, step))
-        self._baseline += _share(step, pace) * (log_odds - self._baseline)
+        self._newest += _share(step, NEWEST_S) * (log_odds - self._newest)
+        if self._learnt <= LEARNING_S:
+            # a plain mean at first, so that the very first frame does not stand for the face
+            self._newest = log_odds if self._learnt == step else self._newest
+            self._baseline += step / self._learnt * (log_odds - self._baseline)
+        elif not self._risen():
+            pace = FALL_S if log_odds < self._baseline else BASELINE_S
+            self._baseline += _share(step, pace) * (log_odds - self._baseline)
 
     def evidence(self) -> float:
         """Log-odds for an attack, 0..CAP."""
@@ -58,7 +65,7 @@ class Spike:
         return min(GAIN * (self._newest - self._baseline - DRIFT), CAP)
 
     def _risen(self) -> bool:
-        return self._learnt >= LEARNING_S and self._newest - self._baseline > DRIFT
+        return self._learnt > LEARNING_S and self._newest - self._baseline > DRIFT
 
 
 def _share(step: Seconds, half_life: Seconds) -> float:

@@ -73,11 +73,16 @@ class MotionDetector:
     def __init__(self) -> None:
         self._window: TimedWindow[NDArray[np.float32]] = TimedWindow(SPAN_S)
         self._rigid_since: Seconds | None = None
+        self._size = (0, 0)
 
     def observe(self, face: FaceView, now: Seconds) -> Score | None:
         """A score once the window holds three seconds of good pictures; None before, and when in doubt."""
         if not face.quality.good:
             return None
+        size = (face.frame.width, face.frame.height)
+        if size != self._size:  # the sender changed its resolution: pixels of before do not compare
+            self._window.clear()
+            self._size = size
         self._window.add(now, face.points_px()[_POINTS])
         if self._window.duration < MIN_SPAN_S or len(self._window) < MIN_SAMPLES:
             self._rigid_since = None

@@ -27,7 +27,7 @@ class FaceTracker:
         """Every face seen in the frame, in the order of their ids; ``now`` should grow from call to call."""
         meshes = self._meshes(frame, now)
         boxes = [mesh_box(mesh, frame.width, frame.height) for mesh in meshes]
-        ids = self._identities.assign(boxes, now)
+        ids = self._identities.assign([_by_height(box, frame.height) for box in boxes], now)
         views = [
             self._view(frame, mesh, box, face_id)
             for mesh, box, face_id in zip(meshes, boxes, ids, strict=True)
@@ -74,6 +74,11 @@ class FaceTracker:
             frame=frame,
             crop=partial(_crop, frame, box),
         )
+
+
+def _by_height(box: Box, height: int) -> Box:
+    """In heights of the frame: senders change their resolution in mid-call, and faces stay who they are."""
+    return Box(*(side / height for side in box))
 
 
 def _crop(frame: VideoFrame, box: Box, scale: float, size: int) -> Picture:

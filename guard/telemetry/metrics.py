@@ -27,9 +27,7 @@ class Metrics:
         self.alerts = self._counter("alerts", "Edges of alerts.", "family", "edge")
         self.task_crashes = self._counter("task_crashes", "Supervised tasks that crashed.", "task")
         self.outbox_pending = self._gauge("outbox_pending", "Alerts that wait for the broker.")
-        self.outbox_oldest = self._gauge("outbox_oldest_seconds", "Age of the alert that waits longest.")
         self.broker_connected = self._gauge("broker_connected", "1 while the broker is there.")
-        self.score_age = self._seconds("score_age", "Age of a frame when its score is used.")
         self.frame_to_score = self._seconds("frame_to_score", "From a frame's last packet to its scores.")
         self.stage = self._seconds("stage", "Time to reach a stage from the one before it.", "stage")
 

@@ -44,8 +44,21 @@ def test_one_frame_hardly_speaks() -> None:
     assert after((-2.0, 20), (2.0, STEP)).evidence() < 1.0
 
 
-def test_a_rise_that_stays_for_many_minutes_is_the_new_baseline() -> None:
-    assert after((-1.0, 20), (0.8, 1200)).evidence() == 0.0
+def test_a_rise_that_stays_for_many_minutes_goes_on_speaking() -> None:
+    assert after((-2.0, 20), (1.0, 1200)).evidence() == CAP
+
+
+def test_a_dip_does_not_make_the_usual_score_a_rise() -> None:
+    assert after((0.5, 30), (-2.5, 5), (0.5, 3)).evidence() == 0.0
+
+
+def test_doubtful_seconds_teach_little() -> None:
+    spike = Spike()
+    for _ in range(160):
+        spike.add(-2.0, STEP * 0.01)
+    for _ in range(16):
+        spike.add(0.5, STEP)
+    assert spike.evidence() == 0.0
 
 
 def test_a_fall_says_nothing() -> None:

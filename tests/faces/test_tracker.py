@@ -58,7 +58,7 @@ def test_an_id_is_kept_through_a_short_gap_and_never_used_again(tracker: FaceTra
     assert watch(tracker, [wall()] * 4, start=0.25)[-1] == ()
     assert watch(tracker, [near()] * 2, start=0.75)[-1][0].face_id == 1
     watch(tracker, [wall()] * 2, start=1.0)
-    assert watch(tracker, [near()] * 2, start=3.0)[-1][0].face_id == 2
+    assert watch(tracker, [near()] * 2, start=6.0)[-1][0].face_id == 2
 
 
 def test_two_faces_side_by_side_have_two_ids(tracker: FaceTracker) -> None:
@@ -164,3 +164,10 @@ def test_the_demos_caller_blurred_or_in_the_dark_cannot(
     dark = [(picture * 0.15).astype(np.uint8) for picture in carphone]
     assert good_share(tracker, blurred[:15]) == 0.0
     assert good_share(tracker, dark[:15]) == 0.0
+
+
+def test_a_face_stays_who_it_is_when_the_sender_changes_its_resolution(tracker: FaceTracker) -> None:
+    first = watch(tracker, [near()] * 3)[-1][0]
+    smaller = cv2.resize(near(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    later = watch(tracker, [smaller] * 3, start=0.375)[-1][0]
+    assert (later.face_id, later.frame.width) == (first.face_id, first.frame.width // 2)
