@@ -168,6 +168,6 @@ def test_the_demos_caller_blurred_or_in_the_dark_cannot(
 
 def test_a_face_stays_who_it_is_when_the_sender_changes_its_resolution(tracker: FaceTracker) -> None:
     first = watch(tracker, [near()] * 3)[-1][0]
-    smaller = cv2.resize(near(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    smaller = np.asarray(cv2.resize(near(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     later = watch(tracker, [smaller] * 3, start=0.375)[-1][0]
     assert (later.face_id, later.frame.width) == (first.face_id, first.frame.width // 2)
