@@ -2,11 +2,15 @@
 
 import json
 import sys
+from pathlib import Path
 
 import typer
 
+from guard.alerts.address import BrokerAddress
 from guard.cli.options import ConfigFile
+from guard.config import Settings
 from guard.config.load import load, redacted
+from guard.web.tokens import open_issuer
 
 config = typer.Typer(help="The configuration, from a file and the environment.", no_args_is_help=True)
 
@@ -17,9 +21,9 @@ def check(*, path: ConfigFile = None) -> None:
 
     Example: guard config check --config guard.toml
     """
-    key = load(path).web.token_key
+    settings = _checked(path)
     sys.stdout.write("the configuration is sound\n")
-    if key is None:
+    if settings.web.token_key is None:
         sys.stdout.write("web.token_key is not set: `guard serve` will start with --dev only\n")
 
 
@@ -29,4 +33,13 @@ def show(*, path: ConfigFile = None) -> None:
 
     Example: guard config show --config guard.toml
     """
-    sys.stdout.write(json.dumps(redacted(load(path)), indent=2) + "\n")
+    sys.stdout.write(json.dumps(redacted(_checked(path)), indent=2) + "\n")
+
+
+def _checked(path: Path | None) -> Settings:
+    """The settings, with what ``guard serve`` would refuse refused; raise ConfigError."""
+    settings = load(path)
+    BrokerAddress.of(settings.mqtt)
+    if settings.web.token_key is not None:
+        open_issuer(settings.web)
+    return settings

@@ -46,12 +46,11 @@ def serve(
     issuer = one_time_issuer(settings.web) if dev else open_issuer(settings.web)
     divert_native_stderr(native_log or Path(os.devnull))
     log.configure(settings.log.level, json_lines=settings.log.json_lines)
-    if dev:
-        typer.echo(f"token for the room {DEV_ROOM}: {_dev_token(issuer)}")
-    asyncio.run(_run(settings, issuer))
+    greeting = f"token for the room {DEV_ROOM}: {_dev_token(issuer)}" if dev else None
+    asyncio.run(_run(settings, issuer, greeting))
 
 
-async def _run(settings: Settings, issuer: TokenIssuer) -> None:
+async def _run(settings: Settings, issuer: TokenIssuer, greeting: str | None) -> None:
     # the heavy libraries are loaded only now, with their printing diverted
     from guard.session.node import open_node  # noqa: PLC0415 -- see above
 
@@ -59,6 +58,8 @@ async def _run(settings: Settings, issuer: TokenIssuer) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     node = await asyncio.to_thread(open_node, settings, time.monotonic, _wall)
+    if greeting:
+        typer.echo(greeting)
     await serve_until(stop, node, issuer, settings, typer.echo)
 
 

@@ -14,10 +14,12 @@ from rich.text import Text
 
 from guard.cli.demo.record import Run
 from guard.cli.demo.view import render
+from guard.core.errors import EnvironmentProblem
 from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
 
 FOLDER = Path("guard-demo")
+RESULTS = ("report.html", "summary.json")
 SHORTEST = 36.0
 """Shorter runs do not leave the swap's alert the time to clear."""
 
@@ -46,7 +48,11 @@ def demo(
     Example: guard demo --bona-fide me.mp4
     """
     started = time.monotonic()
-    divert_native_stderr(FOLDER / "native.log")
+    try:
+        divert_native_stderr(FOLDER / "native.log")
+    except OSError as error:
+        msg = f"{FOLDER}: expected a folder to write to, got {error.strerror}; go to one that is yours"
+        raise EnvironmentProblem(msg) from error
     console = Console(stderr=True)
     log.configure("warning")
     # the heavy libraries are loaded only now, with their printing diverted
@@ -55,6 +61,8 @@ def demo(
     from guard.cli.demo.scene import Options, Scene  # noqa: PLC0415 -- see above
 
     options = Options(seconds, FOLDER, bona_fide, attack)
+    for name in RESULTS:  # a run that breaks off must not leave an older one's results behind
+        (FOLDER / name).unlink(missing_ok=True)
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -91,5 +99,9 @@ def tell(console: Console, run: Run, page: Path, summary: Path) -> None:
     else:
         praise = ": bona fide judged and not raised, attackers raised, swap cleared"
         verdict = Text.assemble(("as expected", "bold green"), praise)
+    console.print()
+    for caller in run.callers:
+        expected = caller.expected.replace("_", " ")
+        console.print(Text(f"{caller.title}: {run.verdict(caller).replace('_', ' ')} (expected {expected})"))
     console.print(verdict)
     console.print(Text(f"{run.total_seconds:.0f} s · report {page} · summary {summary}"))

@@ -60,13 +60,14 @@ class Recorder:
                 alert.alert_id, alert.participant_id, alert.family, alert.severity, alert.text, at
             )
             self._run.alerts.append(span)
-        span.severity = alert.severity
+        if alert.severity > span.severity:  # the last words before a clear have no cue left to name
+            span.severity, span.message = alert.severity, alert.text
         if alert.kind is AlertKind.CLEARED:
             reason = alert.envelope.data.status_detail
             span.cleared_at, span.closed_by = at, None if reason == CloseReason.CLEARED else reason
         else:
             # an alert that is raised again within a minute keeps its id
-            span.cleared_at, span.message = None, alert.text
+            span.cleared_at = None
 
 
 async def play(
