@@ -45,3 +45,22 @@ def test_every_setting_is_shown_and_secrets_are_not(guard: Command):
     assert done.status == 0
     assert json.loads(done.out)["web"]["port"] == 1
     assert KEY not in done.out
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GUARD__WEB__TOKEN_KEY", "hunter2"),
+        ("GUARD__MQTT__URL", "mqtt://u:hunter2@127.0.0.1:1883"),
+        ("GUARD__MQTT__URL", "mqtt://broker.example"),
+        ("GUARD__MQTT__URL", "http://127.0.0.1"),
+    ],
+)
+def test_what_serve_refuses_is_refused_here_and_not_repeated(
+    guard: Command, command: str, name: str, value: str
+):
+    done = guard("config", command, **{name: value})
+    assert done.status == 1
+    assert done.error.startswith("guard: ")
+    assert "hunter2" not in done.error + done.out
