@@ -61,12 +61,12 @@ def _timeline(run: Run, caller: CallerRecord) -> go.Figure:
     if caller.attack_span:
         _mark_attack(figure, caller.attack_span)
     figure.update_layout(
-        height=240,
-        margin={"l": 40, "r": 10, "t": 10, "b": 40},
+        height=280,
+        margin={"l": 40, "r": 10, "t": 60, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(127,127,127,0.08)",
         font={"color": "#808080"},
-        legend={"orientation": "h", "y": 1.18},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         xaxis={"title": "seconds", "range": [0, max(run.seconds, 1)], "gridcolor": "rgba(127,127,127,0.2)"},
         yaxis={"range": [-0.02, 1.02], "gridcolor": "rgba(127,127,127,0.2)"},
     )
