@@ -243,7 +243,6 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="a few steps on a few pictures")
     arguments = parser.parse_args()
-    arguments.work = arguments.work or arguments.out / ".work"
     arguments.steps = arguments.steps or (20 if arguments.quick else 1600)
     return arguments
 

@@ -97,7 +97,8 @@ class Fusion:
 
     def probability(self, family: Family, now: Seconds) -> float:
         """P(attack of this family), 0..1; 0.1 without evidence."""
-        return probability_of(PRIOR + sum(part.log_odds for part in self.contributions(family, now)))
+        spoken = (part.log_odds for seen in self._of(family) for part in self._parts(seen, now))
+        return probability_of(PRIOR + sum(spoken))
 
     def contributions(self, family: Family, now: Seconds) -> tuple[Contribution, ...]:
         """What each cue of the family adds at this moment, strongest for an attack first."""
