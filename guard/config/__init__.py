@@ -9,6 +9,7 @@ from guard.config.settings import (
     LogSettings,
     MediaSettings,
     MqttSettings,
+    PageSettings,
     Settings,
     WebSettings,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "LogSettings",
     "MediaSettings",
     "MqttSettings",
+    "PageSettings",
     "Settings",
     "WebSettings",
 ]

@@ -17,16 +17,50 @@ class Section(BaseModel):
 
 
 class WebSettings(Section):
-    """The HTTP side: WHIP, WHEP, REST."""
+    """The HTTP side: WHIP, WHEP, REST, pages."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    tls_cert: Path | None = Field(
+        None, description="PEM certificate with its chain: HTTPS, which cameras need anywhere but localhost."
+    )
+    tls_key: Path | None = Field(None, description="PEM key of tls_cert.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed.",
+    )
     token_key: SecretStr | None = Field(
         None,
         description="Key of the join tokens (HS256), at least 32 bytes; `guard serve` needs one.",
     )
     token_audience: str = Field("call-guard", description="The `aud` that a token must carry.")
     body_limit_bytes: Count = Field(65536, description="Largest request body.")
+    header_timeout_s: Positive = Field(10.0, description="A request whose head is not there by then is cut.")
+    body_timeout_s: Positive = Field(15.0, description="A request whose body is not there by then is cut.")
+    connections: Count = Field(1024, description="HTTP connections at a time.")
+    connections_per_address: Count = Field(64, description="HTTP connections at a time from one address.")
+    listeners: Count = Field(64, description="Live event streams open at a time.")
+
+    @model_validator(mode="after")
+    def _has_both_halves_of_tls(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            msg = "tls_cert and tls_key together, got one of them"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def secure(self) -> bool:
+        """Whether HTTPS is spoken."""
+        return self.tls_cert is not None
+
+
+class PageSettings(Section):
+    """What a visitor is told before the camera opens, and shown afterwards."""
+
+    operator: str = Field("", description="Who runs this node, as visitors know them.")
+    contact: str = Field("", description="Whom visitors ask about it: an address, a number, a link.")
+    purpose: str = Field("", description="Why calls are checked, in a sentence; empty: the built-in one.")
+    show_own_state: bool = Field(False, description="Show participants how they themselves are judged.")  # noqa: FBT003 -- Field's default
 
 
 class IceSettings(Section):
@@ -36,7 +70,34 @@ class IceSettings(Section):
         (),
         description="Addresses offered as host candidates; empty: every address of the machine but loopback.",
     )
+    public_address: str | None = Field(
+        None, description="Address told to callers in place of the machine's own, behind a 1:1 NAT."
+    )
+    port_min: int = Field(0, ge=0, le=65535, description="Lowest UDP port for media; 0: any free port.")
+    port_max: int = Field(0, ge=0, le=65535, description="Highest UDP port for media; 0: any free port.")
+    servers: tuple[str, ...] = Field(
+        (),
+        description="STUN and TURN servers told to callers: stun:host:port, turn:host:port?transport=udp.",
+    )
+    username: str | None = Field(None, description="User name at the TURN servers.")
+    credential: SecretStr | None = Field(None, description="Password at the TURN servers.")
+    turn_secret: SecretStr | None = Field(
+        None,
+        description="Secret shared with the TURN servers in place of the two: each caller gets credentials "
+        "for an hour (coturn: use-auth-secret).",
+    )
+    allow_loopback: bool = Field(
+        False,  # noqa: FBT003 -- Field's default
+        description="Let callers name loopback addresses as candidates; for trying it on one machine.",
+    )
     connect_timeout_s: Positive = Field(20.0, description="A call not connected by then is closed.")
+
+    @model_validator(mode="after")
+    def _has_a_sound_port_range(self) -> Self:
+        if (self.port_min == 0) != (self.port_max == 0) or self.port_min > self.port_max:
+            msg = f"port_min and port_max, the lower first, got {self.port_min} and {self.port_max}"
+            raise ValueError(msg)
+        return self
 
 
 class MediaSettings(Section):
@@ -62,6 +123,7 @@ class MediaSettings(Section):
     room_participants: Count = Field(16, description="Publishers in one room.")
     room_subscribers: Count = Field(64, description="Subscribers in one room.")
     rooms: Count = Field(64, description="Rooms on this node.")
+    sessions: Count = Field(256, description="Publishers and subscribers on this node, together.")
 
 
 class FaceSettings(Section):
@@ -100,6 +162,13 @@ class AnalysisSettings(Section):
     )
     manipulation_engine: str = Field("face-manipulation", description="Engine of the manipulation cue.")
     presentation_engine: str = Field("face-presentation", description="Engine of the presentation cue.")
+    stall_after_s: Positive = Field(
+        5.0,
+        description="An analysis busy with one frame for so long is taken for dead and restarted.",
+    )
+    restarts: Count = Field(
+        5, description="Restarts of one participant's analysis in a minute; then it is degraded and said so."
+    )
 
 
 class DecisionSettings(Section):
@@ -169,6 +238,7 @@ class Settings(Section):
     """The whole configuration; ``guard.config.load`` reads it from a TOML file and the environment."""
 
     web: WebSettings = WebSettings()
+    pages: PageSettings = PageSettings()
     ice: IceSettings = IceSettings()
     media: MediaSettings = MediaSettings()
     faces: FaceSettings = FaceSettings()

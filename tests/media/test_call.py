@@ -13,7 +13,7 @@ from tests.support.media import LOOPBACK, LoopbackPublisher, LoopbackSubscriber
 
 pytestmark = pytest.mark.media
 
-TWO_ADDRESSES = IceSettings(host_addresses=("127.0.0.1", "127.0.0.2"))
+TWO_ADDRESSES = IceSettings(host_addresses=("127.0.0.1", "127.0.0.2"), allow_loopback=True)
 
 
 class Sockets:

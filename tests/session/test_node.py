@@ -35,7 +35,7 @@ from tests.support.scripted import ScriptedDetector, ScriptedFaces
 
 pytestmark = pytest.mark.media
 
-ICE = IceSettings(host_addresses=("127.0.0.1",))
+ICE = IceSettings(host_addresses=("127.0.0.1",), allow_loopback=True)
 PATIENCE = 20.0
 
 

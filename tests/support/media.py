@@ -18,7 +18,7 @@ from guard.media.publication import Publication, Subscription
 from guard.media.signalling import OPUS
 from guard.media.transport import Peer
 
-LOOPBACK = IceSettings(host_addresses=("127.0.0.1",))
+LOOPBACK = IceSettings(host_addresses=("127.0.0.1",), allow_loopback=True)
 DEADLINE_S = 20.0
 
 

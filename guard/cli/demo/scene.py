@@ -65,7 +65,7 @@ class Options:
         """The node's settings: everything on 127.0.0.1, an outbox of its own."""
         return Settings(
             web=WebSettings(port=0),
-            ice=IceSettings(host_addresses=("127.0.0.1",)),
+            ice=IceSettings(host_addresses=("127.0.0.1",), allow_loopback=True),
             mqtt=MqttSettings(url=broker_url, node="demo"),
             alerts=AlertSettings(outbox_path=self.outbox),
         )
