@@ -35,8 +35,8 @@ class BrokerAddress:
         try:
             url = urlsplit(settings.url)
             port = url.port
-        except ValueError as error:
-            raise _bad_url(str(error)) from error
+        except ValueError:  # its words may hold a part of a password
+            raise _bad_url("mqtt://HOST[:PORT] or mqtts://HOST[:PORT] was expected") from None
         if url.scheme not in DEFAULT_PORTS or not url.hostname or url.path.strip("/") or url.query:
             raise _bad_url("mqtt://HOST[:PORT] or mqtts://HOST[:PORT] was expected")
         if url.username or url.password:

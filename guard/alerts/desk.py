@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import threading
 from collections import deque
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -12,10 +13,11 @@ import structlog
 from pydantic import BaseModel
 
 from guard.alerts.board import Board, Note
-from guard.alerts.lifecycle import AlertBook, AlertEvent, AlertKind, Participant, uuid7
+from guard.alerts.lifecycle import AlertBook, AlertEvent, Participant, uuid7
 from guard.alerts.link import LinkStats, MqttLink
-from guard.alerts.message import EngineDigest, Issuer, encode, travelling_name
+from guard.alerts.message import AlertMessage, EngineDigest, Issuer, encode, parse, travelling_name
 from guard.alerts.outbox import Letter, Outbox
+from guard.alerts.record import AlertRecord, record_of
 from guard.alerts.topics import Topics
 from guard.config.settings import AlertSettings, MqttSettings
 from guard.core.errors import DeliveryError
@@ -148,6 +150,43 @@ class AlertDesk:
         if notes:
             self.link.wake()
 
+    def acknowledge(self, alert_id: str, by: str, reason: str, now: Seconds) -> AlertMessage:
+        """Tell that ``by`` looks after an alert of this run, open or closed; return what was told.
+
+        Raises NotFoundError for an alert that this run did not raise or has forgotten.
+        """
+        with self._lock:
+            event = self._book.acknowledge(alert_id, by, reason, now=now, wall=self._wall())
+            self._store((event,))
+        logger.info("alert acknowledged", alert=event.alert_id)
+        return parse(encode(event, self._issuer))
+
+    def suppress(self, alert_id: str, by: str, reason: str, minutes: float, now: Seconds) -> AlertMessage:
+        """Tell no more of an open alert for ``minutes``, as ``AlertBook.suppress``; return what was told.
+
+        Raises NotFoundError for an alert that this run did not raise or has forgotten, SignallingError for
+        one that is closed, without a reason, and for a span that is none.
+        """
+        with self._lock:
+            event = self._book.suppress(alert_id, by, reason, minutes, now=now, wall=self._wall())
+            self._store((event,))
+        logger.info("alert suppressed", alert=event.alert_id, minutes=minutes)
+        return parse(encode(event, self._issuer))
+
+    def alerts(self, limit: int = 100, *, open_only: bool = False) -> list[AlertRecord]:
+        """Each alert as it was told last, the one with the newest message first; those of earlier runs too.
+
+        What the outbox has pruned is gone. Raises DeliveryError when the disk gives nothing.
+        """
+        held: dict[str, Letter] = {}
+        with self._lock:  # so that a letter is either held or on disk
+            for letter in reversed(self._held):
+                held.setdefault(letter.alert_id, letter)
+            stored = self._outbox.newest(limit + len(held), open_only=open_only)
+        waiting = [letter.payload for letter in held.values() if not (open_only and letter.closes)]
+        written = [row.payload for row in stored if row.alert_id not in held]
+        return [record_of(parse(payload)) for payload in (waiting + written)[:limit]]
+
     def set_health(self, payload: bytes) -> None:
         """Tell the node's figures, JSON; call it about every ten seconds."""
         self._board.post(Note(self._topics.health, payload, qos=0))
@@ -193,8 +232,8 @@ class AlertDesk:
             self._lost += 1
 
     def _letter(self, event: AlertEvent) -> Letter:
-        closes = event.kind is AlertKind.CLEARED
-        return Letter(event.message_id, event.alert_id, closes, encode(event, self._issuer), event.at)
+        closed = event.closed_at is not None
+        return Letter(event.message_id, event.alert_id, closed, encode(event, self._issuer), event.at)
 
     def _notes(self, participant: Participant, assessment: Assessment) -> list[Note]:
         who = _who(participant)
@@ -239,7 +278,7 @@ def open_desk(alerts: AlertSettings, mqtt: MqttSettings, issuer: Issuer, wall: W
 
     Raises ConfigError when the outbox cannot be opened or the broker's address may not be used.
     """
-    outbox, board = Outbox(alerts.outbox_path), Board()
+    board = Board()
     birth = Birth(
         node=issuer.node,
         version=issuer.version,
@@ -248,13 +287,16 @@ def open_desk(alerts: AlertSettings, mqtt: MqttSettings, issuer: Issuer, wall: W
         engines=issuer.engines,
         weight_terms=issuer.weight_terms,
     )
-    link = MqttLink(
-        mqtt,
-        outbox,
-        board,
-        birth.model_dump_json().encode(),
-        retain_for=timedelta(hours=alerts.retain_hours),
-        wall=wall,
-    )
     book = AlertBook(alerts, lambda at: str(uuid7(at, secrets.randbits(74))))
+    with ExitStack() as opened:
+        outbox = opened.enter_context(closing(Outbox(alerts.outbox_path)))
+        link = MqttLink(
+            mqtt,
+            outbox,
+            board,
+            birth.model_dump_json().encode(),
+            retain_for=timedelta(hours=alerts.retain_hours),
+            wall=wall,
+        )
+        opened.pop_all()
     return AlertDesk(book=book, outbox=outbox, board=board, link=link, issuer=issuer, wall=wall)

@@ -1,5 +1,6 @@
 """From alert events to messages and back, with the words for people."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,8 +8,10 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from guard.alerts.lifecycle import AlertEvent, AlertKind
+from guard.alerts.lifecycle import Acknowledgement, AlertEvent, AlertKind, Suppression
 from guard.alerts.schema import (
+    RESOLVED,
+    Acknowledged,
     Analytic,
     Attack,
     CueValues,
@@ -22,6 +25,7 @@ from guard.alerts.schema import (
     Metadata,
     Product,
     Resource,
+    Suppressed,
     Technique,
     Unmapped,
 )
@@ -30,8 +34,14 @@ from guard.core.types import Contribution, Cue, Family, Reason
 
 __all__ = ["AlertMessage", "EngineDigest", "Issuer", "encode", "parse", "plain_words", "travelling_name"]
 
-LONGEST_NAME = 80
-"""Characters of a name that travel, so that a message stays under 4 KiB whatever people call themselves."""
+LONGEST_NAME = 80, 160
+"""Characters of a name that travel, and bytes that they may take in JSON."""
+
+LONGEST_REASON = 200, 240
+"""The same of what an operator gives as a reason."""
+
+LONGEST_MESSAGE = 4096
+"""Bytes. The bounds above leave room for all but many cues: the weakest are left out then."""
 
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control and direction characters, and surrogates that stand alone: they come out of somebody's JSON."""
@@ -99,18 +109,13 @@ class AlertMessage:
 
 
 def encode(event: AlertEvent, issuer: Issuer) -> bytes:
-    """The message as UTF-8 JSON, media type ``application/cloudevents+json``, under 4 KiB."""
-    envelope = Envelope(
-        id=event.message_id,
-        source=f"/guard/{issuer.node}",
-        type=f"io.guard.alert.{event.kind.value}",
-        subject=event.alert_id,
-        time=event.at,
-        severity=event.severity,
-        seq=event.seq,
-        data=_finding(event, issuer),
-    )
-    return envelope.model_dump_json(exclude_none=True).encode()
+    """The message as UTF-8 JSON, media type ``application/cloudevents+json``, at most 4 KiB."""
+    finding = _finding(event, issuer)
+    payload = _dump(event, issuer, finding)
+    while len(payload) > LONGEST_MESSAGE and finding.evidences:
+        finding = finding.model_copy(update={"evidences": finding.evidences[:-1]})
+        payload = _dump(event, issuer, finding)
+    return payload
 
 
 def parse(payload: bytes) -> AlertMessage:
@@ -142,20 +147,32 @@ def parse(payload: bytes) -> AlertMessage:
 
 
 def plain_words(event: AlertEvent) -> str:
-    """One or two sentences for people; never says more than "suspected"."""
+    """Two or three sentences for people; never says more than "suspected"."""
     who = travelling_name(event.participant.display_name) or f"Participant {event.participant.participant_id}"
-    if event.close_reason is not None:
-        return f"{TITLES[event.family]}: {who}. Closed: {event.close_reason.replace('_', ' ')}."
-    if event.family is Family.GUARD:
-        reasons = ", ".join(event.transition.reasons) or "no reason known"
-        return f"{who} sends video that cannot be judged ({reasons})."
-    cues = ", ".join(_words(part) for part in event.transition.contributions[:3] if part.log_odds > 0)
-    return f"{who} is suspected of {SUSPECTED_OF[event.family]}. Strongest cues: {cues or 'none'}."
+    if event.close_reason is None:
+        return f"{who} {_suspicion(event, 'is', 'sends video that cannot be judged')}"
+    suspicion = _suspicion(event, "was", "sent video that could not be judged")
+    return f"{who} {suspicion} Closed: {event.close_reason.replace('_', ' ')}."
 
 
 def travelling_name(text: str) -> str:
     """A name as it may stand in a payload: short, valid Unicode, and harmless on a terminal."""
-    return _HARMFUL.sub("\ufffd", text[:LONGEST_NAME])
+    return _travelling(text, LONGEST_NAME)
+
+
+def _travelling(text: str, longest: tuple[int, int]) -> str:
+    characters, octets = longest
+    harmless = _HARMFUL.sub("\ufffd", text[:characters])
+    while len(json.dumps(harmless, ensure_ascii=False).encode()) - len('""') > octets:
+        harmless = harmless[:-1]
+    return harmless
+
+
+def _suspicion(event: AlertEvent, verb: str, unjudged: str) -> str:
+    if event.family is Family.GUARD:
+        return f"{unjudged} ({', '.join(event.transition.reasons) or 'no reason known'})."
+    cues = ", ".join(_words(part) for part in event.transition.contributions[:3] if part.log_odds > 0)
+    return f"{verb} suspected of {SUSPECTED_OF[event.family]}. Strongest cues: {cues or 'none'}."
 
 
 def _words(part: Contribution) -> str:
@@ -163,26 +180,42 @@ def _words(part: Contribution) -> str:
     return f"sudden change of the {words}" if part.reason is Reason.SPIKE else words
 
 
+def _dump(event: AlertEvent, issuer: Issuer, finding: Finding) -> bytes:
+    envelope = Envelope(
+        id=event.message_id,
+        source=f"/guard/{issuer.node}",
+        type=f"io.guard.alert.{event.kind.value}",
+        subject=event.alert_id,
+        time=event.at,
+        severity=event.severity,
+        seq=event.seq,
+        data=finding,
+    )
+    return envelope.model_dump_json(exclude_none=True).encode()
+
+
 def _finding(event: AlertEvent, issuer: Issuer) -> Finding:
-    activity, status_id, status = _activity(event)
-    now, raised = _milliseconds(event.at), _milliseconds(event.raised_at)
+    activity = _activity(event)
+    status_id, status = _status(event)
+    raised, seen = _milliseconds(event.raised_at), _milliseconds(event.closed_at or event.at)
     return Finding(
         activity_id=activity,
         type_uid=_TYPE_UID[activity],
-        time=now,
+        time=_milliseconds(event.at),
         start_time=raised,
-        end_time=now if event.kind is AlertKind.CLEARED else None,
-        duration=max(now - raised, 0),
+        end_time=seen if event.closed_at is not None else None,
+        duration=max(seen - raised, 0),
         count=event.seq,
         severity_id=event.severity,
         severity=SEVERITIES[event.severity],
         status_id=status_id,
         status=status,
         status_detail=event.close_reason,
+        comment=_travelling(event.comment, LONGEST_REASON) or None,
         confidence_score=round(100 * event.transition.probability),
         message=plain_words(event),
         metadata=Metadata(product=Product(version=issuer.version), uid=event.message_id, sequence=event.seq),
-        finding_info=_finding_info(event, now, raised),
+        finding_info=_finding_info(event, raised, seen),
         resources=(_resource(event),),
         evidences=tuple(map(_evidence, event.transition.contributions)),
         unmapped=Unmapped(guard=_details(event, issuer)),
@@ -193,23 +226,30 @@ _TYPE_UID: dict[Literal[1, 2, 3], Literal[200401, 200402, 200403]] = {1: 200401,
 """OCSF: class_uid * 100 + activity_id."""
 
 
-def _activity(event: AlertEvent) -> tuple[Literal[1, 2, 3], Literal[1, 2, 4], str]:
-    """OCSF activity (Create, Update, Close), status and its caption."""
+def _activity(event: AlertEvent) -> Literal[1, 2, 3]:
+    """OCSF activity: Create, Update or Close."""
     if event.kind is AlertKind.CLEARED:
-        return 3, 4, "Resolved"
-    if event.kind is AlertKind.RAISED and not event.reopened:
-        return 1, 1, "New"
+        return 3
     # a finding that is reopened exists already: OCSF creates a uid once
-    return 2, 2, "In Progress"
+    return 1 if event.kind is AlertKind.RAISED and not event.reopened else 2
 
 
-def _finding_info(event: AlertEvent, now: int, raised: int) -> FindingInfo:
+def _status(event: AlertEvent) -> tuple[Literal[1, 2, 3, 4], str]:
+    """OCSF status and its caption."""
+    if event.closed_at is not None:
+        return RESOLVED, "Resolved"
+    if event.suppression is not None:
+        return 3, "Suppressed"
+    return (1, "New") if _activity(event) == 1 else (2, "In Progress")
+
+
+def _finding_info(event: AlertEvent, raised: int, seen: int) -> FindingInfo:
     return FindingInfo(
         uid=event.alert_id,
         title=TITLES[event.family],
         types=(event.family,),
         first_seen_time=raised,
-        last_seen_time=now,
+        last_seen_time=seen,
         analytic=Analytic(uid=f"guard.{event.family}", name=TITLES[event.family]),
         attacks=None if event.family is Family.GUARD else IMPERSONATION,
     )
@@ -253,7 +293,24 @@ def _details(event: AlertEvent, issuer: Issuer) -> Details:
         reason_codes=event.transition.reasons,
         engines=issuer.engines,
         reopened=event.reopened,
+        acknowledged=_acknowledged(event.acknowledgement),
+        suppressed=_suppressed(event.suppression),
     )
+
+
+def _acknowledged(said: Acknowledgement | None) -> Acknowledged | None:
+    if said is None:
+        return None
+    return Acknowledged(
+        by=travelling_name(said.by), at=said.at, reason=_travelling(said.reason, LONGEST_REASON)
+    )
+
+
+def _suppressed(said: Suppression | None) -> Suppressed | None:
+    if said is None:
+        return None
+    reason = _travelling(said.reason, LONGEST_REASON)
+    return Suppressed(by=travelling_name(said.by), at=said.at, until=said.until, reason=reason)
 
 
 def _milliseconds(at: datetime) -> int:

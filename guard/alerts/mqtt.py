@@ -225,24 +225,29 @@ async def watch(
     *,
     identifier: str | None = None,
     on_ready: Callable[[], None] = lambda: None,
+    on_lost: Callable[[DeliveryError], None] = lambda _error: None,
     jitter: Jitter = random.random,
 ) -> AsyncGenerator[BrokerMessage]:
     """Yield the messages of these topic filters for ever, connecting again as needed.
 
     Messages may come twice: remove duplicates by ``AlertMessage.message_id``. With an ``identifier`` the
-    broker keeps messages while we are away. ``on_ready`` is called after each subscribing. Close it with
-    ``contextlib.aclosing``.
+    broker keeps messages while we are away. ``on_ready`` is called after each subscribing, ``on_lost`` for
+    each connection that broke or did not come about. Close it with ``contextlib.aclosing``.
     """
     dialer, back_off = Dialer(settings, identifier), BackOff(jitter)
     now = asyncio.get_running_loop().time
     while True:
         held_since = now()
-        with suppress(DeliveryError, aiomqtt.MqttError):
+        try:
             async with dialer.connect() as connection:
                 await connection.subscribe([(one, 1) for one in filters])
                 on_ready()
                 async for message in connection.messages:
                     yield BrokerMessage(message.topic.value, message.payload, message.retain)
+        except DeliveryError as error:
+            on_lost(error)
+        except aiomqtt.MqttError as error:
+            on_lost(_lost(error))
         await asyncio.sleep(back_off.delay(now() - held_since))
 
 

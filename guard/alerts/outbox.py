@@ -4,20 +4,20 @@ MQTT's QoS 1 is not durability: a broker acknowledges from memory. So rows stay 
 they were sent, to be sent again when the broker may have lost them.
 """
 
+import fcntl
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from guard.core.errors import ConfigError, DeliveryError
 
-SCHEMA_VERSION = 1
-
-SCHEMA = """
+SCHEMA_STEPS = (
+    """
 CREATE TABLE alerts (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
     message_id TEXT NOT NULL UNIQUE,
@@ -28,8 +28,18 @@ CREATE TABLE alerts (
     sent INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX unsent ON alerts (row) WHERE sent = 0;
-PRAGMA user_version = 1;
+""",
+    "CREATE INDEX life ON alerts (alert_id, row, closes);",
+)
+"""What makes each version of the file of the one before it; version 0 is an empty file."""
+
+NEWEST = """
+SELECT row, alert_id, closes, payload FROM alerts WHERE row IN (
+    SELECT row FROM (SELECT max(row) AS row, closes FROM alerts GROUP BY alert_id)
+    WHERE closes <= ? ORDER BY row DESC LIMIT ?
+) ORDER BY row DESC
 """
+"""SQLite takes ``closes`` from the row that max() found; the inner part reads the index ``life`` only."""
 
 BUSY_TIMEOUT_S = 2.0
 """Another process may read the file; writers never wait longer for it."""
@@ -42,7 +52,7 @@ class Letter:
     message_id: str
     alert_id: str
     closes: bool
-    """Whether the alert ends with this message."""
+    """Whether the alert is over with this message, or was before it."""
     payload: bytes
     made_at: datetime
 
@@ -60,20 +70,25 @@ class Row:
 class Outbox:
     """Durable and ordered. Any thread may call it, but never the event loop: a call may wait for the disk.
 
-    Raises ConfigError when the file cannot be opened or was made by a newer version, DeliveryError when the
-    disk does not take or give rows (full, locked, broken): the same call may succeed later.
+    Raises ConfigError when the file cannot be opened, was made by a newer version or belongs to another node
+    that runs, DeliveryError when the disk does not take or give rows (full, locked, broken): the same call
+    may succeed later. Others may read the file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         try:
-            # payloads hold names: nobody else on the machine may read them
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            self._prepare()
+            with ExitStack() as opened:
+                opened.enter_context(_claimed(path))
+                # payloads hold names: nobody else on the machine may read them
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+                connection = sqlite3.connect(
+                    path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                )
+                self._connection = opened.enter_context(closing(connection))
+                self._prepare()
+                self._opened = opened.pop_all()
         except (OSError, sqlite3.Error) as error:
             msg = (
                 f"alerts.outbox_path: expected a file that can be written, got {str(path)!r} ({error}); "
@@ -97,8 +112,15 @@ class Outbox:
     def pending(self, limit: int) -> list[Row]:
         """The oldest letters not yet acknowledged."""
         return self._rows(
-            "SELECT row, alert_id, closes, payload FROM alerts WHERE sent = 0 ORDER BY row LIMIT ?", limit
+            "SELECT row, alert_id, closes, payload FROM alerts WHERE sent = 0 ORDER BY row LIMIT ?", (limit,)
         )
+
+    def newest(self, limit: int, *, open_only: bool = False) -> list[Row]:
+        """The newest letter of each alert, acknowledged or not, the newest first.
+
+        With ``open_only`` those of alerts that are not over. What was pruned is gone.
+        """
+        return self._rows(NEWEST, (0 if open_only else 1, limit))
 
     def count_pending(self) -> int:
         """How many letters wait."""
@@ -128,11 +150,11 @@ class Outbox:
     def close(self) -> None:
         """Close the file; later calls raise DeliveryError."""
         with self._lock:
-            self._connection.close()
+            self._opened.close()
 
-    def _rows(self, query: str, limit: int) -> list[Row]:
+    def _rows(self, query: str, values: tuple[int, ...]) -> list[Row]:
         with self._transaction("read alerts") as connection:
-            found = connection.execute(query, (limit,)).fetchall()
+            found = connection.execute(query, values).fetchall()
         return [Row(row, alert_id, bool(closes), payload) for row, alert_id, closes, payload in found]
 
     def _prepare(self) -> None:
@@ -140,14 +162,18 @@ class Outbox:
         # FULL: a commit returns after the disk has it; NORMAL would lose the last ones with the power
         self._connection.execute("PRAGMA synchronous = FULL")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
-        elif version != SCHEMA_VERSION:
+        newest = len(SCHEMA_STEPS)
+        if version > newest:
             msg = (
-                f"alerts.outbox_path: expected schema version {SCHEMA_VERSION}, got {version} in "
+                f"alerts.outbox_path: expected schema version {newest} or older, got {version} in "
                 f"{str(self._path)!r}; it was written by a newer call-guard: upgrade, or give another path"
             )
             raise ConfigError(msg)
+        if version < newest:
+            steps = "".join(SCHEMA_STEPS[version:])
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {newest}; COMMIT;"
+            )
 
     @contextmanager
     def _transaction(self, purpose: str) -> Iterator[sqlite3.Connection]:
@@ -168,3 +194,25 @@ class Outbox:
         with suppress(sqlite3.Error):  # closed, or SQLite has rolled back by itself
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """Keep other nodes off, in this process and others: two on one file would send each other's letters.
+
+    The lock stands on a file of its own, for SQLite's locks keep readers off too, and it ends with the
+    process. The file stays: whoever removed it could remove that of the next node.
+    """
+    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = (
+                f"alerts.outbox_path: expected a file of this node's own, got {str(path)!r}, which a running "
+                f"node uses; give each node a path of its own, or end the other one"
+            )
+            raise ConfigError(msg) from error
+        yield
+    finally:
+        os.close(lock)

@@ -6,7 +6,7 @@ Unknown fields are ignored when read, so that older subscribers take newer messa
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,12 @@ CONTENT_TYPE = "application/cloudevents+json"
 """Media type of a whole message."""
 
 OCSF_VERSION = "1.5.0"
+
+Milliseconds: TypeAlias = Annotated[int, Field(ge=0, le=253_370_764_800_000)]
+"""Since 1970, UTC, up to the year 9999: what comes from others can be read as a date."""
+
+RESOLVED: Literal[4] = 4
+"""OCSF status_id of an alert that is closed."""
 
 
 class Part(BaseModel):
@@ -31,6 +37,23 @@ class EngineDigest(Part):
     sha256: str
 
 
+class Acknowledged(Part):
+    """Who looks after the alert."""
+
+    by: str
+    at: datetime
+    reason: str
+
+
+class Suppressed(Part):
+    """Who wants to hear nothing of the alert, and until when."""
+
+    by: str
+    at: datetime
+    until: datetime
+    reason: str
+
+
 class Details(Part):
     """What OCSF has no place for."""
 
@@ -44,6 +67,8 @@ class Details(Part):
     reason_codes: tuple[str, ...] = ()
     engines: tuple[EngineDigest, ...] = ()
     reopened: bool = False
+    acknowledged: Acknowledged | None = None
+    suppressed: Suppressed | None = None
 
 
 class Unmapped(Part):
@@ -143,15 +168,16 @@ class Finding(Part):
     activity_id: Literal[1, 2, 3]
     type_uid: Literal[200401, 200402, 200403]
     time: int
-    start_time: int
-    end_time: int | None = None
+    start_time: Milliseconds
+    end_time: Milliseconds | None = None
     duration: int
     count: int
     severity_id: int = Field(ge=1, le=5)
     severity: str
-    status_id: Literal[1, 2, 4]
+    status_id: Literal[1, 2, 3, 4]
     status: str
     status_detail: str | None = None
+    comment: str | None = None
     confidence_score: int = Field(ge=0, le=100)
     message: str
     metadata: Metadata
@@ -171,6 +197,6 @@ class Envelope(Part):
     subject: str
     time: datetime
     datacontenttype: Literal["application/json"] = "application/json"
-    severity: int
+    severity: int = Field(ge=1, le=5)
     seq: int = Field(ge=1)
     data: Finding

@@ -10,6 +10,10 @@ from guard.alerts.address import BrokerAddress
 from guard.cli.options import ConfigFile
 from guard.config import Settings
 from guard.config.load import load, redacted
+from guard.faces.landmarker import load_model
+from guard.inference.locate import find_engine
+from guard.inference.manifest import read_manifest
+from guard.web.certificate import open_certificate
 from guard.web.tokens import open_issuer
 
 config = typer.Typer(help="The configuration, from a file and the environment.", no_args_is_help=True)
@@ -21,7 +25,8 @@ def check(*, path: ConfigFile = None) -> None:
 
     Example: guard config check --config guard.toml
     """
-    settings = _checked(path)
+    settings = checked(path)
+    _check_files(settings)
     sys.stdout.write("the configuration is sound\n")
     if settings.web.token_key is None:
         sys.stdout.write("web.token_key is not set: `guard serve` will start with --dev only\n")
@@ -33,13 +38,22 @@ def show(*, path: ConfigFile = None) -> None:
 
     Example: guard config show --config guard.toml
     """
-    sys.stdout.write(json.dumps(redacted(_checked(path)), indent=2) + "\n")
+    sys.stdout.write(json.dumps(redacted(checked(path)), indent=2) + "\n")
 
 
-def _checked(path: Path | None) -> Settings:
+def checked(path: Path | None) -> Settings:
     """The settings, with what ``guard serve`` would refuse refused; raise ConfigError."""
     settings = load(path)
     BrokerAddress.of(settings.mqtt)
     if settings.web.token_key is not None:
         open_issuer(settings.web)
     return settings
+
+
+def _check_files(settings: Settings) -> None:
+    """Look at the files that the settings name; raise ModelError or ConfigError."""
+    if settings.web.tls_cert and settings.web.tls_key:
+        open_certificate(settings.web.tls_cert, settings.web.tls_key)
+    load_model(settings.faces)
+    for name in (settings.analysis.manipulation_engine, settings.analysis.presentation_engine):
+        read_manifest(find_engine(name, settings.analysis.engines_dir))

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from guard.core.errors import ModelError
-from guard.inference.locate import find_engine
+from guard.inference.locate import find_engine, unnamed_folders
+from guard.inference.manifest import MANIFEST_NAME
 from guard.inference.open import list_engines, open_engine
 from guard.inference.parity import check_parity
 
@@ -48,6 +49,10 @@ def check(*, folder: Folder = None, as_json: AsJson = False) -> None:
     Example: guard engines check
     """
     failed = False
+    for lacking in unnamed_folders(folder):
+        failed = True
+        words = f"{lacking}: expected {MANIFEST_NAME} beside the model, got none"
+        _tell({"engine": lacking.name, "ok": False, "error": words}, as_json=as_json)
     for manifest in list_engines(folder):
         name = manifest.engine.name
         try:
@@ -57,9 +62,13 @@ def check(*, folder: Folder = None, as_json: AsJson = False) -> None:
         except ModelError as error:
             failed = True
             row = {"engine": name, "ok": False, "error": str(error)}
-        if as_json:
-            sys.stdout.write(json.dumps(row, separators=(",", ":")) + "\n")
-        else:
-            verdict = f"within {row['max_difference']:.1e}" if row["ok"] else row["error"]
-            Console().print(f"{name}: {verdict}", markup=False, highlight=False, soft_wrap=True)
+        _tell(row, as_json=as_json)
     raise typer.Exit(1 if failed else 0)
+
+
+def _tell(row: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(row, separators=(",", ":")) + "\n")
+        return
+    verdict = f"within {row['max_difference']:.1e}" if row["ok"] else row["error"]
+    Console().print(f"{row['engine']}: {verdict}", markup=False, highlight=False, soft_wrap=True)

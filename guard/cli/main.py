@@ -6,11 +6,16 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from guard.cli.analyse.command import analyse
+from guard.cli.attach import attach
 from guard.cli.config import config
 from guard.cli.demo.command import demo
+from guard.cli.doctor.command import doctor
 from guard.cli.engines import engines
+from guard.cli.publish import publish
 from guard.cli.serve import serve
 from guard.cli.token import token
+from guard.cli.watch import watch
 from guard.core.errors import GuardError
 from guard.core.units import Seconds
 
@@ -20,9 +25,14 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.command()(analyse)
+app.command()(attach)
 app.command()(demo)
+app.command()(doctor)
+app.command()(publish)
 app.command()(serve)
 app.command()(token)
+app.command()(watch)
 app.add_typer(config, name="config")
 app.add_typer(engines, name="engines")
 

@@ -18,11 +18,15 @@ def token(
     name: Annotated[str, typer.Option(help="Who they are; shown as their name.")],
     publish: Annotated[bool, typer.Option("--publish", help="May send video.")] = False,
     subscribe: Annotated[bool, typer.Option("--subscribe", help="May receive.")] = False,
-    admin: Annotated[bool, typer.Option("--admin", help="May list every room of the node.")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="May see every room and alert of the node.")] = False,
+    link: Annotated[
+        str | None,
+        typer.Option(help="Print the page to open instead, at this address, such as https://calls.example."),
+    ] = None,
     seconds: Annotated[int, typer.Option(help="How long it may be used to join.", min=1)] = 3600,
     path: ConfigFile = None,
 ) -> None:
-    """Print a join token, signed with web.token_key.
+    """Print a join token, signed with web.token_key, or with --link the page that it opens.
 
     Example: guard token --room standup --name Ada --publish --subscribe
     """
@@ -34,4 +38,5 @@ def token(
     made = issuer.issue(
         name, room, now=now, lifetime=seconds, publish=publish, subscribe=subscribe, admin=admin
     )
-    sys.stdout.write(made + "\n")
+    page = f"{link.rstrip('/')}{f'/join/{room}' if publish or subscribe else '/'}#token=" if link else ""
+    sys.stdout.write(f"{page}{made}\n")

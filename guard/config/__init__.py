@@ -12,6 +12,7 @@ from guard.config.settings import (
     PageSettings,
     Settings,
     WebSettings,
+    is_ice_server,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "PageSettings",
     "Settings",
     "WebSettings",
+    "is_ice_server",
 ]

@@ -1,13 +1,55 @@
 """Every setting with its default, unit and meaning; one frozen section a stage."""
 
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+
+_AUTHORITY = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+ICE_SERVER = re.compile(rf"stuns?:{_AUTHORITY}|turns?:{_AUTHORITY}(?:\?transport=(?:udp|tcp))?")
+"""A server's URI (RFC 7064 section 3.1, RFC 7065 section 3.1)."""
+
+
+def is_ice_server(text: str) -> bool:
+    """Whether this is the URI of a STUN or TURN server."""
+    return ICE_SERVER.fullmatch(text) is not None
+
+
+def _ice_server(text: str) -> str:
+    if not is_ice_server(text):
+        msg = "stun:host:port or turn:host:port?transport=udp (or stuns:, turns:, tcp)"
+        raise ValueError(msg)
+    return text
+
+
+def _address(text: str) -> str:
+    msg = "an IP address without a zone, not 0.0.0.0 or ::"
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise ValueError(msg) from None
+    if address.is_unspecified or "%" in text:
+        raise ValueError(msg)
+    return str(address)
+
+
+def _network(text: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(text))
+    except ValueError:
+        msg = "an IP address or a network, as 192.0.2.7 or 192.0.2.0/24"
+        raise ValueError(msg) from None
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+IceServerUri = Annotated[str, AfterValidator(_ice_server)]
 
 
 class Section(BaseModel):
@@ -25,7 +67,7 @@ class WebSettings(Section):
         None, description="PEM certificate with its chain: HTTPS, which cameras need anywhere but localhost."
     )
     tls_key: Path | None = Field(None, description="PEM key of tls_cert.")
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: tuple[Network, ...] = Field(
         (),
         description="Addresses or networks of proxies whose X-Forwarded-For and -Proto are believed.",
     )
@@ -66,16 +108,16 @@ class PageSettings(Section):
 class IceSettings(Section):
     """Where media may flow."""
 
-    host_addresses: tuple[str, ...] = Field(
+    host_addresses: tuple[Address, ...] = Field(
         (),
         description="Addresses offered as host candidates; empty: every address of the machine but loopback.",
     )
-    public_address: str | None = Field(
+    public_address: Address | None = Field(
         None, description="Address told to callers in place of the machine's own, behind a 1:1 NAT."
     )
     port_min: int = Field(0, ge=0, le=65535, description="Lowest UDP port for media; 0: any free port.")
     port_max: int = Field(0, ge=0, le=65535, description="Highest UDP port for media; 0: any free port.")
-    servers: tuple[str, ...] = Field(
+    servers: tuple[IceServerUri, ...] = Field(
         (),
         description="STUN and TURN servers told to callers: stun:host:port, turn:host:port?transport=udp.",
     )
@@ -96,6 +138,19 @@ class IceSettings(Section):
     def _has_a_sound_port_range(self) -> Self:
         if (self.port_min == 0) != (self.port_max == 0) or self.port_min > self.port_max:
             msg = f"port_min and port_max, the lower first, got {self.port_min} and {self.port_max}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_turn_servers_ask_for(self) -> Self:
+        password = self.credential.get_secret_value() if self.credential else ""
+        relays = any(server.startswith("turn") for server in self.servers)
+        if relays and self.turn_secret is None and not (self.username and password):
+            msg = "turn_secret, or username and credential, for the TURN servers in servers, got none"
+            raise ValueError(msg)
+        told = f"{self.username or ''}{password}"
+        if not (told.isascii() and told.isprintable()):
+            msg = "username and credential in printable ASCII, as HTTP headers carry them, got others"
             raise ValueError(msg)
         return self
 

@@ -46,6 +46,24 @@ class TimedWindow(Generic[T]):
         return len(self._samples)
 
 
+class Pace:
+    """How often something happened lately. One thread adds and asks."""
+
+    def __init__(self, span: Seconds = 2.0, capacity: int = 64) -> None:
+        self._span = span
+        self._times: deque[Seconds] = deque(maxlen=capacity)
+
+    def add(self, at: Seconds) -> None:
+        """It happened; the newest ``capacity`` times are kept."""
+        self._times.append(at)
+
+    def rate(self, now: Seconds) -> float:
+        """Times a second, over the last ``span`` seconds; 0 where it happened less than twice."""
+        recent = [at for at in self._times if now - at <= self._span]
+        length = recent[-1] - recent[0] if recent else 0.0
+        return (len(recent) - 1) / length if length > 0 else 0.0
+
+
 def held_maximum(samples: Sequence[tuple[Seconds, float]], span: Seconds) -> float | None:
     """The highest value that was reached and not left for at least ``span`` seconds.
 

@@ -56,6 +56,16 @@ class Observation:
 NOBODY = Observation(None, (Reason.NO_FACE,))
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The time that one frame speaks for, and whether it could be judged."""
+
+    length: Seconds
+    judged: bool
+    obstacles: tuple[Reason, ...]
+    """What stood in the way, of any face; also while another face was judged."""
+
+
 class _Face:
     """Evidence of one face track, and whether it can be judged in the frame at hand."""
 
@@ -91,14 +101,17 @@ class ParticipantJudge:
         self._coverage = Coverage(settings.coverage_window_s)
         self._unjudged = UnjudgedWatch(settings)
         self._transitions: deque[Transition] = deque(maxlen=PENDING)
+        self.newest = Step(0.0, judged=False, obstacles=())
+        """What the newest frame added."""
 
     def observe(self, observations: Sequence[Observation], now: Seconds) -> Assessment:
         """Take what was seen in one frame."""
         seen = observations or (NOBODY,)
         self._take_faces(seen, now)
         judged = any(face.judged(family, now) for face in self._faces.values() for family in FAMILIES)
-        obstacles = dict.fromkeys(reason for one in seen for reason in one.obstacles())
-        length = self._coverage.add(now, judged=judged, reasons=tuple(obstacles))
+        obstacles = tuple(dict.fromkeys(reason for one in seen for reason in one.obstacles()))
+        length = self._coverage.add(now, judged=judged, reasons=obstacles)
+        self.newest = Step(length, judged, obstacles)
         for family in FAMILIES:
             self._step(family, length, now)
         assessment = self._assess(now)

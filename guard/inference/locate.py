@@ -29,6 +29,14 @@ def engine_folders(engines_dir: Path | None = None) -> Iterator[Path]:
                 yield manifest.parent
 
 
+def unnamed_folders(engines_dir: Path | None = None) -> Iterator[Path]:
+    """Folders that hold a model but no manifest: nobody can use them."""
+    for root in engine_roots(engines_dir):
+        for model in sorted(root.glob("*/*.onnx")):
+            if not (model.parent / MANIFEST_NAME).exists():
+                yield model.parent
+
+
 def find_engine(name: str, engines_dir: Path | None = None) -> Path:
     """The folder of the engine called ``name``; raise ModelError that names every place looked at."""
     found = {folder.name: folder for folder in engine_folders(engines_dir)}

@@ -95,6 +95,11 @@ class OnnxRuntimeEngine:
                 raise ShapeError(msg)
 
 
+def providers() -> tuple[str, ...]:
+    """What this build of ONNX Runtime could run on; engines use the CPU."""
+    return tuple(ort.get_available_providers())
+
+
 def _fits(got: tuple[int, ...], wanted: Shape) -> bool:
     return len(got) == len(wanted) and all(w in (None, g) and g > 0 for g, w in zip(got, wanted, strict=True))
 

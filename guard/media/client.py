@@ -1,12 +1,11 @@
-"""What a caller is: a WHIP publisher that sends a clip in real time, a WHEP subscriber that receives."""
+"""What a caller is who sends: a WHIP publisher of a clip in real time, and a peer that joins an endpoint."""
 
 import asyncio
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -14,18 +13,15 @@ from guard.config import IceSettings
 from guard.core.errors import SignallingError
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, Seconds
-from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
-from guard.media.decode import VideoDecoder
+from guard.media.assembler import AccessUnit, Codec
 from guard.media.encode import VideoEncoder, opus_unit
 from guard.media.forwarder import UnitQueue
-from guard.media.keyframes import KeyframeRequests
+from guard.media.ice.candidates import Scope, scope_of
 from guard.media.signalling import OPUS, Format
 from guard.media.transport import Peer
+from guard.media.turn import IceServer
 from guard.media.whip import Resource
 from guard.media.worker import attempt
-
-if TYPE_CHECKING:
-    from guard.media.inbound import InboundTrack
 
 BACKLOG_UNITS = 60
 KEYFRAME_INTERVAL: Seconds = 0.5
@@ -49,6 +45,8 @@ class FrameSource:
     def __init__(self, frames: Iterable[VideoFrame], encoder: VideoEncoder, clock: Clock) -> None:
         self.codec = encoder.codec
         self.dropped = 0
+        self.keyframes_asked = 0
+        """Also by ourselves, where a picture could not be sent."""
         self.ended = asyncio.Event()
         self.failure: Exception | None = None
         """Why the source ended early, if it did."""
@@ -68,6 +66,7 @@ class FrameSource:
 
     def request_keyframe(self) -> None:
         """Make the next picture a keyframe."""
+        self.keyframes_asked += 1
         self._encoder.force_keyframe()
 
     async def stop(self) -> None:
@@ -111,6 +110,8 @@ class WhipPublisher:
         *,
         clock: Clock,
         ice: IceSettings | None = None,
+        servers: tuple[IceServer, ...] | None = None,
+        relay_only: bool = False,
         silence: bool = False,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -119,7 +120,9 @@ class WhipPublisher:
         self._clock = clock
         self._video = UnitQueue(BACKLOG_UNITS, clock)
         self._audio = UnitQueue(BACKLOG_UNITS, clock)
-        self._connection = ClientPeer(url, token, ice or IceSettings(), clock, http)
+        self._connection = ClientPeer(
+            url, token, ice or IceSettings(), clock, http, servers=servers, relay_only=relay_only
+        )
 
     @property
     def ended(self) -> asyncio.Event:
@@ -140,6 +143,11 @@ class WhipPublisher:
     def sent(self) -> int:
         """Access units sent."""
         return self._video.sent
+
+    @property
+    def dropped(self) -> int:
+        """Pictures not sent: the source fell behind, or the network did."""
+        return self._source.dropped + self._video.dropped.total()
 
     @property
     def watch_url(self) -> str | None:
@@ -180,12 +188,27 @@ class WhipPublisher:
 
 
 class ClientPeer:
-    """A peer that offers, joined to a WHIP or WHEP endpoint."""
+    """A peer that offers, joined to a WHIP or WHEP endpoint.
+
+    TURN servers are those handed in, or where none are, not even an empty tuple, those that the endpoint
+    names. With ``relay_only`` nothing flows but through one of them.
+    """
 
     def __init__(
-        self, url: str, token: str, ice: IceSettings, clock: Clock, http: httpx.AsyncBaseTransport | None
+        self,
+        url: str,
+        token: str,
+        ice: IceSettings,
+        clock: Clock,
+        http: httpx.AsyncBaseTransport | None,
+        *,
+        servers: tuple[IceServer, ...] | None = None,
+        relay_only: bool = False,
     ) -> None:
-        self.peer = Peer(ice, clock, self._state_changed, offers=True)
+        if _is_here(url):  # so are the candidates that it will name
+            ice = ice.model_copy(update={"allow_loopback": True})
+        self.peer = Peer(ice, clock, self._state_changed, offers=True, relay_only=relay_only)
+        self._servers = servers
         self.ended = asyncio.Event()
         """Set when the connection has failed or closed."""
         self._settled = asyncio.Event()
@@ -202,7 +225,8 @@ class ClientPeer:
     async def connect(self) -> None:
         """Offer, wait until media can flow; where that fails everything is closed and a GuardError raised."""
         try:
-            await self.peer.accept(await self._resource.post(await self.peer.offer()))
+            servers = await self._resource.servers() if self._servers is None else self._servers
+            await self.peer.accept(await self._resource.post(await self.peer.offer(servers)))
             async with asyncio.timeout(self._timeout):
                 await self._settled.wait()
         except TimeoutError:
@@ -213,7 +237,7 @@ class ClientPeer:
         if not self._connected:
             msg = (
                 f"{self._url}: expected media to connect within {self._timeout:g} s, got no ICE connection; "
-                f"check that UDP passes and that ice.host_addresses are reachable"
+                f"check that UDP passes and that ice.host_addresses are reachable, or take a TURN server"
             )
             raise SignallingError(msg)
 
@@ -230,118 +254,10 @@ class ClientPeer:
             self.ended.set()
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriberStats:
-    """What a subscriber received."""
-
-    units: int
-    """Whole pictures."""
-    keyframes: int
-    bytes: int
-    audio_units: int
-    decoded: int
-    lost_packets: int
-    first_unit_s: Seconds | None
-    """From start() to the first whole picture."""
-    fps: float
-    """Pictures a second from the first to the last."""
-
-
-class WhepSubscriber:
-    """Receives what one publisher sends: counts it, hands it on, decodes it where ``on_frame`` is given.
-
-    ``on_unit`` is called on the event loop with video and audio units, ``on_frame`` in the decoder's thread.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        token: str,
-        *,
-        clock: Clock,
-        ice: IceSettings | None = None,
-        audio: bool = False,
-        on_unit: Callable[[AccessUnit], None] = lambda _: None,
-        on_frame: Callable[[VideoFrame], None] | None = None,
-        http: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._clock = clock
-        self._audio = audio
-        self._on_unit = on_unit
-        self._decoder = VideoDecoder(clock, on_frame) if on_frame is not None else None
-        self._connection = ClientPeer(url, token, ice or IceSettings(), clock, http)
-        self._track: InboundTrack | None = None
-        self._assemblers: dict[Codec, Assembler] = {}
-        self._keyframe_requests = KeyframeRequests(KEYFRAME_INTERVAL)
-        self._units = self._keyframes = self._bytes = self._audio_units = 0
-        self._began_at: Seconds = 0.0
-        self._first_at: Seconds | None = None
-        self._last_at: Seconds = 0.0
-
-    @property
-    def ended(self) -> asyncio.Event:
-        """Set when the other side has ended the call."""
-        return self._connection.ended
-
-    async def start(self) -> None:
-        """Join and wait until media can flow; raise a GuardError with the endpoint's words."""
-        self._began_at = self._clock()
-        peer = self._connection.peer
-        self._track = peer.receive("video", VIDEO_FORMATS, self._on_packet)
-        if self._audio:
-            peer.receive("audio", (OPUS,), self._on_packet)
-        await self._connection.connect()
-
-    async def stop(self) -> None:
-        """Leave; calling it twice is harmless."""
-        await self._connection.close()
-        if self._decoder is not None:
-            await self._decoder.close()
-
-    def request_keyframe(self) -> None:
-        """Ask for a keyframe (PLI)."""
-        self._keyframe_requests.want()
-        if self._track is not None and self._keyframe_requests.due(self._clock()):
-            self._connection.peer.spawn(self._track.send_pli())
-
-    def stats(self) -> SubscriberStats:
-        """What came so far."""
-        first = self._first_at
-        span = 0.0 if first is None else self._last_at - first
-        return SubscriberStats(
-            units=self._units,
-            keyframes=self._keyframes,
-            bytes=self._bytes,
-            audio_units=self._audio_units,
-            decoded=self._decoder.frames if self._decoder else 0,
-            lost_packets=self._track.lost if self._track else 0,
-            first_unit_s=None if first is None else first - self._began_at,
-            fps=(self._units - 1) / span if span > 0 else 0.0,
-        )
-
-    def _on_packet(self, packet: Packet) -> None:
-        assembler = self._assemblers.get(packet.codec)
-        if assembler is None:
-            assembler = self._assemblers[packet.codec] = Assembler(packet.codec)
-        for unit in assembler.push(packet):
-            self._take_unit(unit)
-        if packet.codec.kind == "video" and assembler.needs_keyframe:
-            self.request_keyframe()
-
-    def _take_unit(self, unit: AccessUnit) -> None:
-        if unit.codec is Codec.OPUS:
-            self._audio_units += 1
-        else:
-            self._take_picture(unit)
-        self._on_unit(unit)
-
-    def _take_picture(self, unit: AccessUnit) -> None:
-        self._units += 1
-        self._keyframes += unit.keyframe
-        self._bytes += len(unit.payload)
-        self._first_at = unit.arrived_at if self._first_at is None else self._first_at
-        self._last_at = unit.arrived_at
-        if self._decoder is not None:
-            self._decoder.put(unit)
-            if self._decoder.needs_keyframe:
-                self.request_keyframe()
+def _is_here(url: str) -> bool:
+    """Whether the address names this machine's loopback."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # an IPv6 address that is none; the request will say so
+        return False
+    return host == "localhost" or scope_of(host) is Scope.LOOPBACK

@@ -38,7 +38,7 @@ def frame_of(picture: av.VideoFrame, *, pts: Seconds, arrived_at: Seconds, decod
     """A decoded picture as a VideoFrame; its planes are views of the decoder's memory and keep it alive."""
     full_range = picture.format.name == "yuvj420p" or picture.color_range == FULL_RANGE
     if picture.format.name not in {"yuv420p", "yuvj420p"}:
-        picture, full_range = picture.reformat(format="yuv420p"), False
+        picture, full_range = picture.reformat(format="yuv420p", dst_color_range="MPEG"), False
     y, u, v = (plane_view(plane) for plane in picture.planes)
     return VideoFrame(
         y=y, u=u, v=v, pts=pts, arrived_at=arrived_at, decoded_at=decoded_at, full_range=full_range

@@ -1,6 +1,6 @@
 """Everything about one publisher: its call, its subscribers, its decoders, and why it ended."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -10,6 +10,7 @@ from guard.config import IceSettings, MediaSettings
 from guard.core.errors import MediaError, NotFoundError, SignallingError, UnsupportedCodec
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, ParticipantId, Seconds
+from guard.core.windows import Pace
 from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
 from guard.media.call import Call, settle
 from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 AUDIO_WINDOW_PACKETS = 8
 AUDIO_HOLD: Seconds = 0.06
-RATE_UNITS = 64
-RATE_SPAN: Seconds = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class Publication:
         self._subscriptions: set[Subscription] = set()
         self._numbers = count(1)
         self._heard_at = clock()
-        self._arrivals: deque[Seconds] = deque(maxlen=RATE_UNITS)
+        self._pace = Pace()
         self._units = 0
         self._size = (0, 0)
 
@@ -224,7 +223,7 @@ class Publication:
             height=self._size[1],
             units=self._units,
             bytes=track.bytes if track else 0,
-            fps=self._fps(self._clock()),
+            fps=self._pace.rate(self._clock()),
             lost_packets=track.lost if track else 0,
             subscribers=len(self._subscriptions),
             forwarded=self._forwarder.sent(),
@@ -263,7 +262,7 @@ class Publication:
             self._call.end("frame_policy")
             return
         self._units += 1
-        self._arrivals.append(unit.arrived_at)
+        self._pace.add(unit.arrived_at)
         self._forwarder.forward(unit)
         self._video_decoder.put(unit)
         if self._forwarder.needs_keyframe() or self._video_decoder.needs_keyframe:
@@ -296,11 +295,6 @@ class Publication:
     def _forward_ms(self) -> tuple[float, float] | None:
         delays = sorted(self._forwarder.delays())
         return (percentile(delays, 0.50) * 1e3, percentile(delays, 0.95) * 1e3) if delays else None
-
-    def _fps(self, now: Seconds) -> float:
-        recent = [at for at in self._arrivals if now - at <= RATE_SPAN]
-        span = recent[-1] - recent[0] if recent else 0.0
-        return (len(recent) - 1) / span if span > 0 else 0.0
 
     def _dropped(self) -> dict[str, int]:
         places = {

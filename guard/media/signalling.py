@@ -1,8 +1,10 @@
 """What an offer may hold, decided before aiortc acts on it; and trickled candidates."""
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import chain, islice
 from typing import Literal, TypeAlias
 
 from aioice.mdns import is_mdns_hostname
@@ -38,6 +40,10 @@ PARSER_FAULTS = (
 """All that aiortc's SDP parser was seen to raise on mutated offers, and its kin."""
 
 Role: TypeAlias = Literal["publish", "subscribe"]
+
+OUTLINE = ("m=", "c=", "a=mid:", "a=rtpmap:", "a=rtcp-mux")
+TRANSPORT = ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:", "a=setup:")
+"""Lines that say what a media section is, and how it is carried: that is the same in all bundled ones."""
 
 SENDS = {"publish": {"sendonly", "sendrecv"}, "subscribe": {"recvonly", "sendrecv"}}
 WORDS = {"publish": "a=sendonly", "subscribe": "a=recvonly"}
@@ -100,6 +106,46 @@ def read_offer(text: str | bytes, role: Role) -> Offer:
         raise SignallingError(msg) from None
 
 
+def read_answer(text: str | bytes, offer_sdp: str) -> str:
+    """An answer to this offer of ours, without what aiortc cannot use; raise SignallingError.
+
+    Candidates that are unsound, not for us, or beyond the limit are left out. An audio section rejected by
+    its port (RFC 3264 section 6) may lack everything else: it becomes ours, inactive. UnsupportedCodec is
+    raised where video is rejected.
+    """
+    lines = _lines(text)
+    described = [line for line in lines if not line.startswith("a=candidate:")]
+    _check_counts(described)
+    useful = (line for line in lines if _is_useful_candidate(line) and _is_sound(line.partition(":")[2]))
+    kept = {*described, *islice(useful, MAX_CANDIDATES)}
+    head, *sections = _sections(line for line in lines if line in kept)
+    sdp = "\r\n".join(chain(head, *_mended(sections, _sections(offer_sdp.splitlines())[1:]))) + "\r\n"
+    try:
+        SessionDescription.parse(sdp)
+    except PARSER_FAULTS:
+        msg = "SDP answer: expected one to a WebRTC offer (RFC 9429), got text that cannot be parsed"
+        raise SignallingError(msg) from None
+    return sdp
+
+
+def _mended(sections: list[list[str]], ours: list[list[str]]) -> Iterator[list[str]]:
+    """The sections of an answer, rejected ones as aiortc needs them; ``ours`` are those of the offer."""
+    taken = [section for section in sections if not _is_rejected(section)]
+    transport = [line for line in chain(*taken[:1]) if line.startswith(TRANSPORT)]
+    for section, own in zip(sections, ours, strict=False):
+        if not _is_rejected(section):
+            yield section
+        elif own[0].startswith("m=video"):
+            msg = "SDP answer: expected video in VP8 or H.264 (42e01f, 42001f), got none; offer one there"
+            raise UnsupportedCodec(msg)
+        else:
+            yield [*(line for line in own if line.startswith(OUTLINE)), "a=inactive", *transport]
+
+
+def _is_rejected(section: list[str]) -> bool:
+    return section[0].split()[1:2] == ["0"]
+
+
 def read_fragment(text: str | bytes) -> Fragment:
     """Parse ``application/trickle-ice-sdpfrag`` (RFC 8840 section 9); raise SignallingError."""
     mid, ufrag, ended = "0", None, False
@@ -120,14 +166,17 @@ def read_fragment(text: str | bytes) -> Fragment:
     return Fragment(tuple(candidates), ended, ufrag)
 
 
-def _check_candidate(value: str) -> None:
+def _is_sound(value: str) -> bool:
     # asyncio gives up a socket that is asked to send to no address or no port, and with it the call.
     try:
         candidate = candidate_from_sdp(value)
-        sound = candidate.component == 1 and 0 < candidate.port < 1 << 16 and _is_address(candidate.ip)
+        return candidate.component == 1 and 0 < candidate.port < 1 << 16 and _is_address(candidate.ip)
     except PARSER_FAULTS:
-        sound = False
-    if not sound:
+        return False
+
+
+def _check_candidate(value: str) -> None:
+    if not _is_sound(value):
         msg = (
             "ICE candidate: expected 'foundation 1 udp priority address port typ kind' (RFC 8839 section "
             "5.1), the address an IP address or a .local name, the port 1..65535, got other text; "
@@ -165,6 +214,16 @@ def _check_counts(lines: list[str]) -> None:
     if _count(lines, "m=application"):
         msg = "SDP offer: expected audio and video only, got a data channel (m=application); create none"
         raise SignallingError(msg)
+
+
+def _sections(lines: Iterable[str]) -> list[list[str]]:
+    """The session's lines, then those of each media section."""
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if line.startswith("m="):
+            sections.append([])
+        sections[-1].append(line)
+    return sections
 
 
 def _count(lines: list[str], start: str) -> int:

@@ -4,15 +4,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from importlib.metadata import version
 from typing import Any, Protocol
 
-from aioice import Candidate, stun
-from aioice.ice import CandidatePair, Connection, StunProtocol
+from aioice import ice as aioice_ice
+from aioice.ice import CandidatePair, Connection, StunProtocol, get_host_addresses
+from aioice.turn import TurnTransport
 from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
+    RTCIceTransportPolicy,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
@@ -27,27 +28,34 @@ from aiortc.rtp import RtpPacket
 from aiortc.sdp import candidate_from_sdp
 
 from guard.config import IceSettings
-from guard.core.errors import EnvironmentProblem, SignallingError
+from guard.core.errors import SignallingError
 from guard.core.units import Clock, Seconds
 from guard.media.assembler import AccessUnit, Kind, Packet
 from guard.media.frames import MediaPacket, packet_of
-from guard.media.gates import LAST_STUN_BYTE, DatagramGate
+from guard.media.ice.adapter import HANDLER_FAULTS, IceAdapter, replace, require
 from guard.media.inbound import InboundTrack
-from guard.media.signalling import MAX_CANDIDATES, PARSER_FAULTS, Format, Fragment, Offer
+from guard.media.signalling import MAX_CANDIDATES, PARSER_FAULTS, Format, Fragment, Offer, read_answer
+from guard.media.turn import IceServer
 
-ADAPTED: dict[type, tuple[str, ...]] = {
-    RTCPeerConnection: ("_RTCPeerConnection__connect",),
+ADAPTED: dict[object, tuple[str, ...]] = {
+    RTCPeerConnection: ("_RTCPeerConnection__connect", "_RTCPeerConnection__createDtlsTransport"),
     RTCRtpReceiver: ("receive", "stop"),
     RTCRtpSender: ("_send_keyframe",),
     RTCDtlsTransport: ("_recv_next", "_send_rtp", "_register_rtp_receiver", "_unregister_rtp_receiver"),
     StunProtocol: ("datagram_received", "send_stun"),
-    Connection: ("get_component_candidates", "data_received"),
+    Connection: (
+        "get_component_candidates",
+        "data_received",
+        "add_remote_candidate",
+        "_add_remote_candidate",
+        "check_incoming",
+        "_remote_candidates_expected",
+        "_prune_components",
+    ),
     CandidatePair: ("remote_addr", "State"),
+    aioice_ice: ("get_host_addresses", "relayed_candidate"),
 }
-"""Private names of aiortc and aioice that are used or replaced here, by class."""
-
-HANDLER_FAULTS = (*PARSER_FAULTS, MemoryError)
-"""What a handler may raise on a hostile packet; counted, never the end of a call."""
+"""Private names of aiortc and aioice that are used or replaced here, by class or module."""
 
 REFUSALS = (*PARSER_FAULTS, InvalidAccessError, InternalError, InvalidStateError, OperationError)
 MAX_SSRCS = 8
@@ -68,32 +76,27 @@ def check_adapter() -> None:
     """Raise EnvironmentProblem unless the installed aiortc and aioice have the private names used here."""
     for owner, names in ADAPTED.items():
         for name in names:
-            _require(owner, name)
+            require(owner, name)
     gatherer = RTCIceGatherer(iceServers=[])
     ice = RTCIceTransport(gatherer)
     dtls = RTCDtlsTransport(ice, [RTCCertificate.generateCertificate()])
-    for thing, name in ((dtls, "_rtp_router"), (dtls, "_task"), (ice, "_connection")):
-        _require(thing, name)
-    for name in ("_queue", "_protocols", "_check_list", "_closing"):
-        _require(ice._connection, name)
+    relayed = TurnTransport(None)  # type: ignore[arg-type]  # it is looked at only
+    for thing, name in (
+        (dtls, "_rtp_router"),
+        (dtls, "_task"),
+        (ice, "_connection"),
+        (relayed, "_TurnTransport__close_task"),
+    ):
+        require(thing, name)
+    for name in ("_queue", "_protocols", "_check_list", "_closing", "_remote_candidates", "_nominated"):
+        require(ice._connection, name)
     for name in ("route_rtp", "ssrc_table"):
-        _require(dtls._rtp_router, name)
+        require(dtls._rtp_router, name)
 
 
-def _require(owner: object, name: str) -> None:
-    if not hasattr(owner, name):
-        kind = owner if isinstance(owner, type) else type(owner)
-        msg = (
-            f"aiortc {version('aiortc')} with aioice {version('aioice')}: expected {kind.__name__}.{name}, "
-            f"got none; install the version this was written for: pip install 'aiortc>=1.16,<1.17'"
-        )
-        raise EnvironmentProblem(msg)
-
-
-def _replace(owner: object, name: str, ours: Callable[..., Any]) -> None:
-    """Put ours in the place of a method, on this one object only."""
-    _require(owner, name)
-    setattr(owner, name, ours)
+def machine_addresses() -> tuple[str, ...]:
+    """The addresses of this machine, but loopback and link-local ones; offered where none are set."""
+    return tuple(get_host_addresses(use_ipv4=True, use_ipv6=True))
 
 
 class OutboundTrack(MediaStreamTrack):
@@ -116,26 +119,45 @@ class OutboundTrack(MediaStreamTrack):
 class Peer:
     """One WebRTC peer. ``on_state`` hears ``connected``, ``failed`` and ``closed``, on the event loop.
 
-    ``dropped`` counts datagrams refused, ``faults`` what handlers raised.
+    ``dropped`` counts datagrams and candidates refused, ``faults`` what handlers raised. With ``relay_only``
+    nothing flows but through a TURN server.
     """
 
     def __init__(
-        self, ice: IceSettings, clock: Clock, on_state: Callable[[str], None], *, offers: bool = False
+        self,
+        ice: IceSettings,
+        clock: Clock,
+        on_state: Callable[[str], None],
+        *,
+        offers: bool = False,
+        relay_only: bool = False,
     ) -> None:
         self.dropped: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         bundle = RTCBundlePolicy.MAX_BUNDLE if offers else RTCBundlePolicy.BALANCED
+        policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         # An empty list of servers: with none given aiortc would ask a public STUN server.
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=bundle))
-        self._ice = ice
+        self._pc = RTCPeerConnection(RTCConfiguration([], policy, bundle))
+        own = ice.host_addresses or machine_addresses()
+        self._ice = IceAdapter(ice, own, self.dropped, self.faults, self.spawn, relay_only=relay_only)
         self._clock = clock
         self._transports: list[RTCDtlsTransport] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._candidates = 0
         connect = self._pc._RTCPeerConnection__connect  # type: ignore[attr-defined]  # mangled by Python
-        _replace(self._pc, "_RTCPeerConnection__connect", lambda: self._guarded(connect()))
+        replace(self._pc, "_RTCPeerConnection__connect", lambda: self._guarded(connect()))
+        create = self._pc._RTCPeerConnection__createDtlsTransport  # type: ignore[attr-defined]  # same
+        replace(self._pc, "_RTCPeerConnection__createDtlsTransport", lambda: self._adapted(create()))
         self._pc.on("connectionstatechange", lambda: on_state(self._pc.connectionState))
+
+    @property
+    def remote_address(self) -> tuple[str, int] | None:
+        """Where the peer's packets come from: the far end of the selected pair; None before there is one."""
+        for dtls in self._transports:
+            for pair in dtls.transport._connection._nominated.values():
+                return pair.remote_addr
+        return None
 
     def receive(
         self, kind: Kind, formats: tuple[Format, ...], on_packet: Callable[[Packet], None]
@@ -144,8 +166,8 @@ class Peer:
         transceiver = self._pc.addTransceiver(kind, "recvonly")
         transceiver.setCodecPreferences(_capabilities(kind, formats))
         track = InboundTrack(kind, transceiver, on_packet, self._clock)
-        _replace(transceiver.receiver, "receive", track.receive)
-        _replace(transceiver.receiver, "stop", track.stop)
+        replace(transceiver.receiver, "receive", track.receive)
+        replace(transceiver.receiver, "stop", track.stop)
         return track
 
     def send(self, format_: Format, source: UnitSource, on_keyframe_wanted: Callable[[], None]) -> None:
@@ -153,7 +175,7 @@ class Peer:
         track = OutboundTrack(format_.codec.kind, source)
         transceiver = self._pc.addTransceiver(track, "sendonly")
         transceiver.setCodecPreferences(_capabilities(track.kind, (format_,)))
-        _replace(transceiver.sender, "_send_keyframe", on_keyframe_wanted)
+        replace(transceiver.sender, "_send_keyframe", on_keyframe_wanted)
 
     def decline(self, kind: Kind) -> None:
         """Answer a media section of this kind with inactive."""
@@ -163,7 +185,6 @@ class Peer:
         """Take the peer's offer and return our answer; raise SignallingError where aiortc refuses it."""
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-            self._harden()
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except REFUSALS as refusal:
             msg = (
@@ -173,16 +194,20 @@ class Peer:
             raise SignallingError(msg) from None
         return str(self._pc.localDescription.sdp)
 
-    async def offer(self) -> str:
-        """Our offer with all its candidates."""
-        self._harden()
+    async def offer(self, servers: tuple[IceServer, ...] = ()) -> str:
+        """Our offer with all its candidates, also one relayed by the first of the TURN servers that will.
+
+        STUN servers are not asked: the peer learns our address from our checks (RFC 8445 section 7.3.1.3).
+        """
+        self._ice.servers = servers
         await self._pc.setLocalDescription(await self._pc.createOffer())
         return str(self._pc.localDescription.sdp)
 
     async def accept(self, answer_sdp: str) -> None:
         """Take the answer to our offer; raise SignallingError where aiortc refuses it."""
+        answer = read_answer(answer_sdp, self._pc.localDescription.sdp)
         try:
-            await self._pc.setRemoteDescription(RTCSessionDescription(answer_sdp, "answer"))
+            await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         except REFUSALS as refusal:
             msg = f"SDP answer: expected one that fits our offer, got {type(refusal).__name__} from it"
             raise SignallingError(msg) from None
@@ -215,6 +240,7 @@ class Peer:
 
     async def _close(self) -> None:
         tasks = {dtls._task for dtls in self._transports if dtls._task is not None}
+        self._ice.close()
         try:
             await self._pc.close()
         finally:
@@ -235,67 +261,12 @@ class Peer:
         except HANDLER_FAULTS as fault:
             self.faults[type(fault).__name__] += 1
 
-    def _harden(self) -> None:
-        """Put the gates between the network and aiortc, once its transports are settled."""
-        for transceiver in self._pc.getTransceivers():
-            dtls = transceiver.receiver.transport
-            if dtls not in self._transports:
-                self._transports.append(dtls)
-                self._gate_ice(dtls.transport._connection)
-                self._gate_dtls(dtls)
-
-    def _gate_ice(self, connection: Connection) -> None:
-        gather, take_data = connection.get_component_candidates, connection.data_received
-        ours = list(self._ice.host_addresses)
-
-        async def gather_ours(component: int, addresses: list[str], timeout: int = 5) -> Any:  # noqa: ASYNC109 -- aioice's signature
-            found: list[Candidate] = []
-            for address in ours or addresses:
-                # One by one: aioice forgets open sockets when it is cancelled between two.
-                found += await gather(component=component, addresses=[address], timeout=timeout)
-            if connection._closing:
-                # Closed meanwhile: aioice has closed what it had then, and will not look again.
-                await asyncio.gather(*(protocol.close() for protocol in connection._protocols))
-            if not found:
-                msg = f"ice.host_addresses: expected one of {ours or addresses} here, got none; correct it"
-                raise EnvironmentProblem(msg)
-            for protocol in connection._protocols:
-                self._gate_socket(connection, protocol)
-            return found
-
-        def data_received(datagram: bytes, component: int) -> None:
-            # aioice takes STUN that it cannot parse for data, from anybody (RFC 7983: 0..3 is STUN only).
-            if datagram[0] <= LAST_STUN_BYTE:
-                self.dropped["malformed"] += 1
-            else:
-                take_data(datagram, component)
-
-        _replace(connection, "get_component_candidates", gather_ours)
-        _replace(connection, "data_received", data_received)
-
-    def _gate_socket(self, connection: Connection, protocol: StunProtocol) -> None:
-        gate = DatagramGate(self.dropped)
-        received, send_stun = protocol.datagram_received, protocol.send_stun
-
-        def datagram_received(datagram: bytes, address: tuple[Any, ...]) -> None:
-            source = (str(address[0]), int(address[1]))
-            if not gate.knows(source) and _passed_check(connection, source):
-                gate.know(source)
-            if not gate.admit(datagram, source, connection._queue.qsize()):
-                return
-            try:
-                received(datagram, address)
-            except HANDLER_FAULTS as fault:
-                self.faults[type(fault).__name__] += 1
-
-        def send_stun_and_learn(message: stun.Message, address: tuple[str, int]) -> None:
-            # aioice answers with success only where the request was authenticated (RFC 8445 section 7.3).
-            if message.message_class == stun.Class.RESPONSE:
-                gate.know(address)
-            send_stun(message, address)
-
-        _replace(protocol, "datagram_received", datagram_received)
-        _replace(protocol, "send_stun", send_stun_and_learn)
+    def _adapted(self, dtls: RTCDtlsTransport) -> RTCDtlsTransport:
+        """Put the gates between the network and a transport of aiortc, as soon as it is there."""
+        self._transports.append(dtls)
+        self._ice.adapt(dtls.transport._connection)
+        self._gate_dtls(dtls)
+        return dtls
 
     def _gate_dtls(self, dtls: RTCDtlsTransport) -> None:
         receive_next, router = dtls._recv_next, dtls._rtp_router
@@ -315,13 +286,8 @@ class Peer:
                 return None
             return route(packet)
 
-        _replace(dtls, "_recv_next", receive_next_guarded)
-        _replace(router, "route_rtp", route_known)
-
-
-def _passed_check(connection: Connection, address: tuple[str, int]) -> bool:
-    succeeded = CandidatePair.State.SUCCEEDED
-    return any(pair.state is succeeded and pair.remote_addr == address for pair in connection._check_list)
+        replace(dtls, "_recv_next", receive_next_guarded)
+        replace(router, "route_rtp", route_known)
 
 
 def _capabilities(kind: str, formats: tuple[Format, ...]) -> list[RTCRtpCodecCapability]:

@@ -14,7 +14,7 @@ from guard.media.assembler import AccessUnit
 
 logger = structlog.get_logger(__name__)
 
-STOP_TIMEOUT: Seconds = 5.0
+STOP_TIMEOUT: Seconds = 2.0
 LOG_INTERVAL: Seconds = 5.0
 """Crashes of one worker are logged this far apart; all are counted."""
 

@@ -1,7 +1,7 @@
 """Turns a participant's running totals into the node's counters."""
 
 from guard.media.publication import PublicationStats
-from guard.session.analysis import Analysis
+from guard.session.watchdog import WatchedAnalysis
 from guard.telemetry.metrics import Metrics
 
 QUEUES = ("forward", "decode", "decode_audio")
@@ -15,7 +15,7 @@ class Counting:
         self._metrics = metrics
         self._seen: dict[tuple[str, str], int] = {}
 
-    def take(self, media: PublicationStats, analysis: Analysis) -> None:
+    def take(self, media: PublicationStats, analysis: WatchedAnalysis) -> None:
         """Add the growth of these totals to the counters."""
         for result, total in (
             ("decoded", media.decoded),

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from guard.alerts.message import AlertMessage
@@ -14,8 +15,6 @@ from guard.core.errors import CapacityError
 from guard.core.units import ParticipantId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from guard.session.participant import ParticipantStatus
 
 WAITING = 256
@@ -62,52 +61,60 @@ class Listener:
         self.dropped = 0
         self.wants = wants
         self._waiting: deque[Event] = deque()
-        self._ready = asyncio.Event()
+        self._news = asyncio.Event()
         self._closed = False
 
     def put(self, event: Event) -> None:
-        """Leave an event; never waits."""
+        """Leave an event; never waits. For the event loop only."""
         if len(self._waiting) >= WAITING:
             self._waiting.popleft()
             self.dropped += 1
         self._waiting.append(event)
-        self._ready.set()
+        self._news.set()
 
     def close(self) -> None:
         """No more comes: what waits may still be taken."""
         self._closed = True
-        self._ready.set()
+        self._news.set()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """The events as they come, until the node stops."""
-        while True:
-            await self._ready.wait()
-            self._ready.clear()
-            while self._waiting:
+        while self._waiting or not self._closed:
+            if self._waiting:
                 yield self._waiting.popleft()
-            if self._closed:
-                return
+            else:
+                self._news.clear()
+                await self._news.wait()
 
 
 class Events:
-    """Hands every event to the listeners that want it. Made on the event loop; any thread may post."""
+    """Hands every event to the listeners that want it.
+
+    Any thread may post; everything else belongs to the event loop. Events arrive in the order in which they
+    were posted. Before ``start`` and after the loop's end nobody hears.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._listeners: set[Listener] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
 
     def start(self) -> None:
-        """Belong to the running loop from here on; what was posted before is lost."""
+        """Belong to the running loop from here on."""
         self._loop = asyncio.get_running_loop()
 
     def post(self, event: Event) -> None:
         """Tell all who listen."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._hand_out, event)
+        self._call(partial(self._hand_out, event))
+
+    def post_made(self, make: Callable[[], Event]) -> None:
+        """Tell all who listen, if any, what ``make`` gives, which is called on the event loop."""
+        if self._listeners:
+            self._call(lambda: self._hand_out(make()))
 
     @contextmanager
-    def listen(self, wants: Wants) -> "Iterator[Listener]":
+    def listen(self, wants: Wants) -> Iterator[Listener]:
         """Hear the events of a kind; raise CapacityError where too many listen."""
         if len(self._listeners) >= self._capacity:
             msg = (
@@ -115,6 +122,8 @@ class Events:
             )
             raise CapacityError(msg)
         listener = Listener(wants)
+        if self._closed:
+            listener.close()
         self._listeners.add(listener)
         try:
             yield listener
@@ -122,11 +131,20 @@ class Events:
             self._listeners.discard(listener)
 
     def close(self) -> None:
-        """End every stream after what waits in it."""
-        for listener in self._listeners:
-            listener.close()
+        """End every stream, those to come too, after what was posted before."""
+        self._call(self._close)
+
+    def _call(self, work: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has closed, and nobody listens any more
+                self._loop.call_soon_threadsafe(work)
 
     def _hand_out(self, event: Event) -> None:
         for listener in self._listeners:
             if listener.wants(event):
                 listener.put(event)
+
+    def _close(self) -> None:
+        self._closed = True
+        for listener in self._listeners:
+            listener.close()

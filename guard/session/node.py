@@ -1,38 +1,43 @@
-"""One node: its rooms, the sessions in them, and what all of them share."""
+"""One node: calls come in, are watched and end; what happens meanwhile is told."""
 
 import asyncio
-import json
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
+import httpx
 import structlog
 
-import guard
-from guard.alerts.desk import AlertDesk, open_desk
 from guard.alerts.lifecycle import Participant as Subject
-from guard.alerts.message import EngineDigest, Issuer, travelling_name
-from guard.config import Settings
+from guard.alerts.message import AlertMessage, travelling_name
+from guard.alerts.record import AlertRecord, record_of
 from guard.core.errors import CapacityError, NotFoundError
-from guard.core.types import Cue
-from guard.core.units import Clock, ParticipantId, Seconds, WallClock
-from guard.decision.judge import ParticipantJudge
-from guard.detectors.registry import build_detectors
-from guard.faces.landmarker import load_model
-from guard.faces.tracker import FaceTracker
+from guard.core.units import ParticipantId, Seconds
 from guard.flow.tasks import Tasks
-from guard.inference.open import LoadedEngine, open_engine
-from guard.media.publication import Subscription
-from guard.media.transport import check_adapter
-from guard.session.participant import Participant, ParticipantStatus, Watch
-from guard.session.pipeline import Pipeline
-from guard.telemetry.metrics import CONTENT_TYPE, Metrics
-from guard.telemetry.stamps import Percentiles, StageTimes
+from guard.inference.open import LoadedEngine
+from guard.media.publication import Publication, Subscription
+from guard.session.attach import Pull
+from guard.session.events import Event, EventKind
+from guard.session.health import Health
+from guard.session.participant import Intake_co, OpenIntake, Participant, Watch
+from guard.session.rooms import Room, Rooms, RoomStatus, Session
+from guard.session.visitor import Visitor
+from guard.session.watchdog import CHECK_INTERVAL
+from guard.telemetry.metrics import CONTENT_TYPE
+from guard.telemetry.stamps import Percentiles
 
 logger = structlog.get_logger(__name__)
 
+__all__ = ["Joined", "Node", "RoomStatus", "Session"]
+
 HEALTH_INTERVAL: Seconds = 10.0
+
+CALLS_END_WITHIN: Seconds = 6.0
+"""How long ``stop`` waits for calls to end."""
+
+STOP_WITHIN: Seconds = 7.5
+"""How long ``stop`` takes at most, whatever hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,139 +47,133 @@ class Joined:
     session_id: str
     participant_id: ParticipantId
     answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One WHIP or WHEP session."""
-
-    id: str
-    room: str
-    owner: str
-    """Who made it and may end it."""
-    publisher: ParticipantId | None
-    """Whom a subscriber watches; None for a publisher's own session."""
-    leg: Participant | Subscription
-
-
-@dataclass(slots=True)
-class Room:
-    """Who is in a room."""
-
-    id: str
-    call_id: str
-    """Made by us; names the call in topics."""
-    participants: dict[ParticipantId, Participant] = field(default_factory=dict)
-    subscribers: set[str] = field(default_factory=set)
-    """Their session ids."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoomStatus:
-    """A room as it looks from outside."""
-
-    id: str
-    participants: tuple[ParticipantStatus, ...]
-    subscribers: int
+    """Our answer to the offer; empty where there was none."""
 
 
 class Node:
     """Rooms and sessions of one process. Everything here belongs to the event loop."""
 
-    def __init__(self, settings: Settings, watch: Watch, engines: tuple[LoadedEngine, ...]) -> None:
-        self._settings = settings
+    def __init__(self, watch: Watch, engines: tuple[LoadedEngine, ...]) -> None:
+        self.events = watch.events
+        self._settings = watch.settings
         self._watch = watch
         self._engines = engines
-        self._rooms: dict[str, Room] = {}
-        self._sessions: dict[str, Session] = {}
+        self._rooms = Rooms(watch.settings.media, watch.metrics)
+        self._health = Health(watch, self._rooms)
         self._tasks = Tasks("node", on_crash=watch.metrics.count_crash)
-        self._mqtt: asyncio.Task[None] | None = None
-        self._draining = False
+        self._link: asyncio.Task[None] | None = None
+        self._expired: set[str] = set()
+        self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether everything is loaded and runs: calls are watched, and alerts delivered."""
+        return self._link is not None
 
     async def start(self) -> None:
-        """Begin to deliver alerts and to tell health."""
-        self._mqtt = self._tasks.keep("mqtt", self._watch.desk.link.run)
+        """Begin to deliver alerts, to tell health, and to look after calls."""
+        self.events.start()
         self._tasks.keep("health", self._tell_health)
+        self._tasks.keep("look after", self._look_after)
+        self._link = self._tasks.keep("mqtt", self._watch.desk.link.run)
         for terms in self.weight_terms():
             logger.info("weights in use", terms=terms)
 
+    def drain(self) -> None:
+        """Take no more calls from here on, and tell whoever listens; calling it twice is harmless."""
+        if not self._health.draining:
+            self._health.draining = True
+            self.events.post(Event(EventKind.STOPPING, self._watch.wall()))
+
     async def stop(self) -> None:
-        """End every call, deliver what can be delivered, close everything."""
-        self._draining = True
-        people = [participant for room in self._rooms.values() for participant in room.participants.values()]
-        ended = await asyncio.gather(*(one.close("node_stopped") for one in people), return_exceptions=True)
-        for failure in ended:
-            if isinstance(failure, BaseException):
-                logger.error("a call did not end well", error=str(failure))
-        if not await self._watch.desk.close():
-            logger.warning("alerts wait in the outbox", pending=self._watch.desk.stats().link.pending)
-        await self._tasks.close()
-        for loaded in self._engines:
-            loaded.engine.deactivate()
+        """End every call, deliver what can be delivered, close everything, in bounded time.
 
-    async def publish(self, room_id: str, name: str, owner: str, offer_sdp: str) -> Joined:
-        """Let a publisher in; raise SignallingError, UnsupportedCodec or CapacityError.
-
-        ``name`` is shown to people, ``owner`` is who may end the session.
+        Calling it twice is harmless.
         """
-        self._admit()
-        room = self._room_for_publisher(room_id)
-        subject = Subject(room.call_id, f"p_{secrets.token_hex(6)}", display_name=travelling_name(name))
-        session_id = _session_id()
-        gone = partial(self._publisher_gone, room, session_id, subject)
-        participant = Participant(subject, self._watch, gone)
-        self._rooms[room_id] = room
-        room.participants[participant.id] = participant
-        self._sessions[session_id] = Session(session_id, room_id, owner, None, participant)
-        answer: str | None = None
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="node/stop")
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        now = asyncio.get_running_loop().time
+        until = now() + STOP_WITHIN
+        self.drain()
         try:
-            answer = await participant.answer(offer_sdp)
+            await self._end_calls()
+            self.events.close()
+            drained = await self._watch.desk.close(until - 1.0 - now())
+            pending = self._watch.desk.stats().link.pending
+            if pending and not drained:
+                logger.warning("alerts wait in the outbox", pending=pending)
         finally:
-            if answer is None:
-                self._forget_publisher(room, session_id, participant.id)
-        self._count()
-        logger.info("participant joined", call=room.call_id, participant=participant.id)
-        return Joined(session_id, participant.id, answer)
+            await self._tasks.close(patience=1.0)
+            for loaded in self._engines:
+                loaded.engine.deactivate()
+
+    async def publish(self, room_id: str, visitor: Visitor, offer_sdp: str) -> Joined:
+        """Let a publisher in; raise SignallingError, UnsupportedCodec or CapacityError."""
+        media, ice, clock = self._settings.media, self._settings.ice, self._watch.clock
+        participant_id = _participant_id()
+        return await self._enter(
+            room_id,
+            visitor,
+            participant_id,
+            partial(Publication, participant_id, media, ice, clock),
+            lambda publication: publication.answer(offer_sdp),
+        )
+
+    async def attach(
+        self,
+        room_id: str,
+        visitor: Visitor,
+        url: str,
+        token: str,
+        *,
+        http: httpx.AsyncBaseTransport | None = None,
+    ) -> Joined:
+        """Watch a participant of another server, pulled by WHEP from ``url`` with its ``token``.
+
+        Raises CapacityError, or a GuardError with the other server's words. ``http`` replaces the network.
+        """
+        media, ice, clock = self._settings.media, self._settings.ice, self._watch.clock
+
+        async def join(pull: Pull) -> str:
+            await pull.join()
+            return ""
+
+        pull = partial(Pull, url, token, media, ice, clock, http)
+        return await self._enter(room_id, visitor, _participant_id(), pull, join)
 
     async def subscribe(
-        self, room_id: str, participant_id: ParticipantId, owner: str, offer_sdp: str
+        self, room_id: str, participant_id: ParticipantId, visitor: Visitor, offer_sdp: str
     ) -> Joined:
         """Let a subscriber watch one participant; raise NotFoundError, SignallingError or CapacityError."""
         self._admit()
-        room = self._rooms.get(room_id)
-        participant = room.participants.get(participant_id) if room else None
-        if room is None or participant is None:
-            msg = "expected a participant who is in this room, found none; GET /v1/rooms lists who is there"
-            raise NotFoundError(msg)
-        _require_space(
-            "subscribers in this room", len(room.subscribers), self._settings.media.room_subscribers
-        )
+        room = self._rooms.for_subscriber(room_id)
+        publication = _publication(room, participant_id)
         session_id = _session_id()
-        room.subscribers.add(session_id)
-        ended = partial(self._forget_subscriber, room, session_id)
+        ended = partial(self._rooms.unwatch, room, session_id)
+        self._rooms.reserve(room, session_id)
         joined: tuple[Subscription, str] | None = None
         try:
-            joined = await participant.publication.subscribe(offer_sdp, lambda _reason: ended())
+            joined = await publication.subscribe(offer_sdp, lambda _reason: ended())
         finally:
             if joined is None:
                 ended()
         subscription, answer = joined
-        self._sessions[session_id] = Session(session_id, room_id, owner, participant_id, subscription)
-        self._count()
+        self._rooms.watch(Session(session_id, room_id, visitor, participant_id, subscription))
         return Joined(session_id, participant_id, answer)
 
     def session(self, session_id: str) -> Session:
         """A session that runs; raise NotFoundError."""
-        session = self._sessions.get(session_id)
-        if session is None:
-            msg = "no such session; it has ended"
-            raise NotFoundError(msg)
-        return session
+        return self._rooms.session(session_id)
 
     async def add_candidates(self, session_id: str, fragment: str) -> None:
         """Take trickled ICE candidates of a session; raise NotFoundError or SignallingError."""
         leg = self.session(session_id).leg
-        await (leg.publication if isinstance(leg, Participant) else leg).add_candidates(fragment)
+        end = leg.intake if isinstance(leg, Participant) else leg
+        if isinstance(end, Publication | Subscription):
+            await end.add_candidates(fragment)
 
     async def leave(self, session_id: str) -> None:
         """End a session; raise NotFoundError."""
@@ -182,9 +181,25 @@ class Node:
 
     def rooms(self) -> Iterator[RoomStatus]:
         """The rooms as they are now."""
-        for room in self._rooms.values():
-            people = tuple(participant.status() for participant in room.participants.values())
-            yield RoomStatus(room.id, people, len(room.subscribers))
+        return (room.status() for room in self._rooms)
+
+    def room(self, room_id: str) -> RoomStatus:
+        """A room as it is now; raise NotFoundError where nobody publishes in it."""
+        return self._rooms.room(room_id).status()
+
+    async def alerts(self, limit: int = 100, *, open_only: bool = False) -> list[AlertRecord]:
+        """The newest alerts, also of earlier runs, newest first; raise DeliveryError."""
+        return await asyncio.to_thread(self._watch.desk.alerts, limit, open_only=open_only)
+
+    async def acknowledge(self, alert_id: str, by: str, reason: str) -> AlertRecord:
+        """Note that ``by`` looks after an alert; raise NotFoundError."""
+        desk, now = self._watch.desk, self._watch.clock()
+        return self._told(await asyncio.to_thread(desk.acknowledge, alert_id, by, reason, now))
+
+    async def suppress(self, alert_id: str, by: str, reason: str, minutes: float) -> AlertRecord:
+        """Hear no more of an open alert for a while; raise NotFoundError or SignallingError."""
+        desk, now = self._watch.desk, self._watch.clock()
+        return self._told(await asyncio.to_thread(desk.suppress, alert_id, by, reason, minutes, now))
 
     def stages(self) -> dict[str, Percentiles]:
         """Where the newest frames' milliseconds went."""
@@ -192,13 +207,15 @@ class Node:
 
     def not_ready(self) -> tuple[str, ...]:
         """Why this node should get no new calls; empty when it may."""
-        reasons = ["the node is stopping"] if self._draining else []
-        if self._mqtt is not None and self._mqtt.done() and not self._draining:
-            reasons.append("alerts are not delivered: the MQTT link crashed too often; see the log, restart")
-        stats = self._watch.desk.stats()
-        if stats.held:
-            reasons.append(f"the outbox takes no alerts: {stats.held} are held in memory; free disk space")
-        return tuple(reasons)
+        return self._health.not_ready(link_crashed=self._link_crashed())
+
+    def degraded(self) -> tuple[str, ...]:
+        """Participants who are not judged any more, and why."""
+        return self._health.degraded()
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong though calls can be taken: degraded participants, a broker that is away."""
+        return self._health.warnings()
 
     def weight_terms(self) -> tuple[str, ...]:
         """The terms of the weights in use, one line an engine."""
@@ -206,118 +223,117 @@ class Node:
 
     def metrics_page(self) -> tuple[bytes, str]:
         """Metrics in Prometheus' text form, and their content type."""
-        for room in self._rooms.values():
-            for participant in room.participants.values():
-                participant.count()
+        for participant in self._rooms.participants():
+            participant.count()
+        self._rooms.count()
         link = self._watch.desk.stats().link
         self._watch.metrics.outbox_pending.set(link.pending)
         self._watch.metrics.broker_connected.set(link.connected)
         return self._watch.metrics.render(), CONTENT_TYPE
 
+    def count_cut(self, reason: str) -> None:
+        """Count an HTTP connection that was refused or cut."""
+        self._watch.metrics.count_cut(reason)
+
+    async def _enter(
+        self,
+        room_id: str,
+        visitor: Visitor,
+        participant_id: ParticipantId,
+        open_intake: OpenIntake[Intake_co],
+        begin: Callable[[Intake_co], Awaitable[str]],
+    ) -> Joined:
+        """Let somebody into a room, once what ``begin`` waits for has come."""
+        self._admit()
+        room = self._rooms.for_publisher(room_id)
+        subject = Subject(room.call_id, participant_id, display_name=travelling_name(visitor.name))
+        session_id = _session_id()
+        gone = partial(self._gone, room, session_id, participant_id)
+        participant = Participant(room_id, subject, visitor, self._watch, open_intake, gone)
+        self._rooms.enter(room, participant, session_id)
+        answer: str | None = None
+        try:
+            answer = await begin(participant.intake)
+        finally:
+            if answer is None:
+                self._rooms.leave(room, participant_id, session_id)
+        participant.start()
+        logger.info("participant joined", call=room.call_id, participant=participant_id)
+        return Joined(session_id, participant_id, answer)
+
+    def _gone(self, room: Room, session_id: str, participant_id: ParticipantId, reason: str) -> None:
+        self._rooms.leave(room, participant_id, session_id)
+        logger.info("participant left", call=room.call_id, participant=participant_id, reason=reason)
+
     def _admit(self) -> None:
-        if self._draining:
+        if self._health.draining:
             msg = "expected a node that takes calls, this one is stopping; try another"
             raise CapacityError(msg)
 
-    def _room_for_publisher(self, room_id: str) -> Room:
-        limits = self._settings.media
-        room = self._rooms.get(room_id)
-        if room is None:
-            _require_space("rooms on this node", len(self._rooms), limits.rooms)
-            return Room(room_id, f"c_{secrets.token_hex(6)}")
-        _require_space("publishers in this room", len(room.participants), limits.room_participants)
-        return room
+    async def _end_calls(self) -> None:
+        ending = [
+            asyncio.create_task(one.close("node_stopped"), name=f"end/{one.id}")
+            for one in self._rooms.participants()
+        ]
+        if not ending:
+            return
+        ended, late = await asyncio.wait(ending, timeout=CALLS_END_WITHIN)
+        for task in late:
+            logger.error("a call does not end", task=task.get_name())
+            task.cancel()
+        for task in ended:
+            if error := task.exception():
+                logger.error("a call did not end well", task=task.get_name(), error=str(error))
 
-    def _publisher_gone(self, room: Room, session_id: str, subject: Subject, reason: str) -> None:
-        self._forget_publisher(room, session_id, subject.participant_id)
-        logger.info("participant left", call=room.call_id, participant=subject.participant_id, reason=reason)
+    def _told(self, alert: AlertMessage) -> AlertRecord:
+        self.events.post(Event(EventKind.ALERT, self._watch.wall(), alert=alert))
+        return record_of(alert)
 
-    def _forget_publisher(self, room: Room, session_id: str, participant_id: ParticipantId) -> None:
-        self._sessions.pop(session_id, None)
-        room.participants.pop(participant_id, None)
-        if not room.participants and self._rooms.get(room.id) is room:
-            del self._rooms[room.id]
-        self._count()
+    def _link_crashed(self) -> bool:
+        return self._link is not None and self._link.done()
 
-    def _forget_subscriber(self, room: Room, session_id: str) -> None:
-        self._sessions.pop(session_id, None)
-        room.subscribers.discard(session_id)
-        self._count()
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL)
+            self._health.check()
+            self._end_expired()
+            for participant in self._rooms.participants():
+                participant.analysis.check()
 
-    def _count(self) -> None:
-        metrics = self._watch.metrics
-        metrics.calls.set(len(self._rooms))
-        metrics.participants.set(sum(len(room.participants) for room in self._rooms.values()))
-        metrics.subscribers.set(sum(len(room.subscribers) for room in self._rooms.values()))
+    def _end_expired(self) -> None:
+        now = self._watch.wall().timestamp()
+        running = self._rooms.sessions()
+        self._expired &= {session.id for session in running}
+        for session in running:
+            until = session.visitor.expires_at
+            if until is not None and now >= until and session.id not in self._expired:
+                self._expired.add(session.id)
+                self._tasks.start("expire", session.leg.close("token_expired"))
 
     async def _tell_health(self) -> None:
+        desk = self._watch.desk
         while True:
-            if self._watch.desk.stats().held:
-                await asyncio.to_thread(self._watch.desk.flush)
-            self._watch.desk.set_health(json.dumps(self._health()).encode())
+            if desk.stats().held:
+                await asyncio.to_thread(desk.flush)
+            desk.set_health(self._health.payload(link_crashed=self._link_crashed()))
             await asyncio.sleep(HEALTH_INTERVAL)
 
-    def _health(self) -> dict[str, object]:
-        people = [status for room in self.rooms() for status in room.participants]
-        stages = {stage: {"p50": times.p50, "p95": times.p95} for stage, times in self.stages().items()}
-        pending = self._watch.desk.stats().link.pending
-        return {
-            "rooms": len(self._rooms),
-            "participants": len(people),
-            "judged_fps": {status.id: round(status.judged_fps, 2) for status in people},
-            "stage_ms": stages,
-            "outbox_pending": pending,
-            "not_ready": self.not_ready(),
-        }
+
+def _publication(room: Room, participant_id: ParticipantId) -> Publication:
+    participant = room.participants.get(participant_id)
+    if participant is None:
+        msg = "expected a participant who is in this room, found none; GET /v1/rooms lists who is there"
+        raise NotFoundError(msg)
+    if not isinstance(participant.intake, Publication):
+        msg = "expected a participant who publishes here, got one pulled from elsewhere; watch them there"
+        raise NotFoundError(msg)
+    return participant.intake
 
 
-def open_node(settings: Settings, clock: Clock, wall: WallClock) -> Node:
-    """Build a node: check the adapter, the face model and the engines, open the outbox. Reads files: blocks.
-
-    Raises EnvironmentProblem, ModelError or ConfigError, each naming what was found and how to mend it.
-    """
-    check_adapter()
-    model = load_model(settings.faces)
-    names = settings.analysis
-    engines = {
-        Cue.FACE_MANIPULATION: open_engine(names.manipulation_engine, names.engines_dir),
-        Cue.FACE_PRESENTATION: open_engine(names.presentation_engine, names.engines_dir),
-    }
-    desk = _open_desk(settings, tuple(engines.values()), wall)
-
-    def make_pipeline() -> Pipeline:
-        make_faces = partial(FaceTracker, settings.faces, model)
-        make_detectors = partial(build_detectors, list(engines.items()))
-        return Pipeline(make_faces, make_detectors, ParticipantJudge(settings.decision), clock)
-
-    watch = Watch(
-        settings.media,
-        settings.ice,
-        settings.analysis.fps,
-        make_pipeline,
-        desk,
-        Metrics(),
-        StageTimes(),
-        clock,
-    )
-    return Node(settings, watch, tuple(engines.values()))
-
-
-def _open_desk(settings: Settings, engines: tuple[LoadedEngine, ...], wall: WallClock) -> AlertDesk:
-    digests = tuple(
-        EngineDigest(name=one.manifest.engine.name, sha256=one.manifest.engine.sha256) for one in engines
-    )
-    terms = tuple(one.manifest.engine.terms() for one in engines)
-    issuer = Issuer(settings.mqtt.node, guard.__version__, settings.decision.raise_at, digests, terms)
-    return open_desk(settings.alerts, settings.mqtt, issuer, wall)
+def _participant_id() -> ParticipantId:
+    return f"p_{secrets.token_hex(6)}"
 
 
 def _session_id() -> str:
     """128 random bits: knowing one is no right, guessing one is hopeless."""
     return secrets.token_hex(16)
-
-
-def _require_space(what: str, taken: int, limit: int) -> None:
-    if taken >= limit:
-        msg = f"{what}: expected fewer than {limit}, there are {taken}; try again later"
-        raise CapacityError(msg)

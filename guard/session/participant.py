@@ -1,27 +1,57 @@
-"""One participant: its publication, its analysis beside it, and what is said of it."""
+"""One participant: where its video comes from, its analysis beside it, and what is said of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 
 from guard.alerts.desk import AlertDesk
+from guard.alerts.lifecycle import AlertEvent
 from guard.alerts.lifecycle import Participant as Subject
-from guard.config import IceSettings, MediaSettings
-from guard.core.types import Assessment
-from guard.core.units import Clock, ParticipantId, Seconds
-from guard.media.publication import Publication, PublicationStats
-from guard.session.analysis import Analysis
+from guard.alerts.message import AlertMessage, Issuer, encode, parse
+from guard.config import Settings
+from guard.core.types import Assessment, State, VideoFrame
+from guard.core.units import Clock, ParticipantId, Seconds, WallClock
+from guard.decision.judge import ParticipantJudge
+from guard.media.publication import PublicationStats
 from guard.session.counting import Counting
+from guard.session.events import Event, EventKind, Events
 from guard.session.pipeline import Pipeline, Verdict
+from guard.session.visitor import Visitor
+from guard.session.watchdog import WatchedAnalysis
 from guard.telemetry.metrics import Metrics
 from guard.telemetry.stamps import Stage, StageTimes
 
 logger = structlog.get_logger(__name__)
 
-JOIN_TIMEOUT: Seconds = 5.0
+JOIN_TIMEOUT: Seconds = 1.5
 """An analysis thread ends after the frame in hand; one that does not is told of in the log."""
+
+STATE_INTERVAL: Seconds = 0.25
+"""Listeners hear of an unchanged state at most this often."""
+
+
+class Intake(Protocol):
+    """Where a participant's video comes from."""
+
+    @property
+    def units(self) -> int:
+        """Video access units received whole; any thread may ask."""
+
+    def stats(self) -> PublicationStats:
+        """What passed so far."""
+
+    async def close(self, reason: str = "left") -> None:
+        """End it and wait for all of it; calling it twice is harmless."""
+
+
+Intake_co = TypeVar("Intake_co", bound=Intake, covariant=True)
+
+OpenIntake: TypeAlias = Callable[[Callable[[VideoFrame], None], Callable[[str], None]], Intake_co]
+"""Makes an intake, given who takes frames (in any thread) and who hears why it ended (on the event loop)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +60,20 @@ class ParticipantStatus:
 
     id: ParticipantId
     name: str
+    owner: str
+    """Who may end the session."""
+    joined_at: datetime
+    device_label: str
+    """What the page said of the camera; a hint, not evidence."""
+    notice_shown_at: datetime | None
     assessment: Assessment | None
     """None until the first frame was judged."""
+    first_judged_s: Seconds | None
+    """From the first picture that could be decoded to its judgement; None until then."""
     judged_fps: float
     """Over the last two seconds."""
+    degraded: bool
+    """Whether its analysis was given up, after it broke down too often."""
     media: PublicationStats
 
 
@@ -41,97 +81,145 @@ class ParticipantStatus:
 class Watch:
     """What every participant of a node shares."""
 
-    media: MediaSettings
-    ice: IceSettings
-    fps: float
-    """Frames judged a second."""
-    make_pipeline: Callable[[], Pipeline]
+    settings: Settings
+    make_pipeline: Callable[[ParticipantJudge], Pipeline]
     desk: AlertDesk
+    issuer: Issuer
+    events: Events
     metrics: Metrics
     stages: StageTimes
     clock: Clock
+    wall: WallClock
 
 
-class Participant:
-    """A publisher under watch. Its methods belong to the event loop."""
+class Participant(Generic[Intake_co]):
+    """Somebody whose video is under watch. Its methods belong to the event loop.
 
-    def __init__(self, subject: Subject, watch: Watch, on_closed: Callable[[str], None]) -> None:
+    ``start`` the watch once the intake has begun. ``on_closed`` is told once why it ended, after all of it.
+    """
+
+    def __init__(  # noqa: PLR0917 -- called once, by the node
+        self,
+        room_id: str,
+        subject: Subject,
+        visitor: Visitor,
+        watch: Watch,
+        open_intake: OpenIntake[Intake_co],
+        on_closed: Callable[[str], None],
+    ) -> None:
         self.subject = subject
+        self.visitor = visitor
+        self._room_id = room_id
         self._watch = watch
         self._on_closed = on_closed
+        self._joined_at = watch.wall()
+        self._joined = False
         self._counting = Counting(watch.metrics)
         self._assessment: Assessment | None = None
+        self._first_judged_s: Seconds | None = None
+        self._told: tuple[State, Seconds] | None = None
         self._leaving: asyncio.Task[None] | None = None
-        self._analysis = Analysis(
+        judge = ParticipantJudge(watch.settings.decision)
+        self.analysis = WatchedAnalysis(
             subject.participant_id,
-            watch.make_pipeline(),
-            watch.fps,
+            watch.settings.analysis,
+            lambda: watch.make_pipeline(judge),
             clock=watch.clock,
-            units=lambda: self.publication.units,
+            units=lambda: self.intake.units,
             on_verdict=self._take_verdict,
+            on_restart=watch.metrics.analysis_restarts.inc,
         )
-        self.publication = Publication(
-            subject.participant_id,
-            watch.media,
-            watch.ice,
-            watch.clock,
-            self._analysis.offer,
-            self._media_ended,
-        )
+        self.intake = open_intake(self.analysis.offer, self._intake_ended)
 
     @property
     def id(self) -> ParticipantId:
         """The participant's id."""
         return self.subject.participant_id
 
-    async def answer(self, offer_sdp: str) -> str:
-        """Take the publisher's offer and begin to watch; raise SignallingError."""
-        answer = await self.publication.answer(offer_sdp)
-        self._analysis.start()
-        return answer
+    def start(self) -> None:
+        """Begin to watch, and say so."""
+        self._joined = True
+        self._watch.events.post(self._event(EventKind.JOINED, self.status()))
+        self.analysis.start()
 
     async def close(self, reason: str = "left") -> None:
-        """End the call and the watch, and wait for both."""
-        await self.publication.close(reason)
+        """End the intake and the watch, and wait for both."""
+        self.analysis.stop()
+        await self.intake.close(reason)
         if self._leaving is not None:
             await self._leaving
 
     def status(self) -> ParticipantStatus:
         """What can be said now."""
         return ParticipantStatus(
-            self.id,
-            self.subject.display_name,
-            self._assessment,
-            self._analysis.rate(self._watch.clock()),
-            self.publication.stats(),
+            id=self.id,
+            name=self.subject.display_name,
+            owner=self.visitor.owner,
+            joined_at=self._joined_at,
+            device_label=self.visitor.device_label,
+            notice_shown_at=self.visitor.notice_shown_at,
+            assessment=self._assessment,
+            first_judged_s=self._first_judged_s,
+            judged_fps=self.analysis.rate(),
+            degraded=self.analysis.given_up is not None,
+            media=self.intake.stats(),
         )
 
     def count(self) -> None:
         """Bring the node's counters up to date."""
-        self._counting.take(self.publication.stats(), self._analysis)
+        self._counting.take(self.intake.stats(), self.analysis)
 
     def _take_verdict(self, verdict: Verdict) -> None:
         watch = self._watch
         events = [event for step in verdict.transitions for event in watch.desk.submit(self.subject, step)]
         watch.desk.set_state(self.subject, verdict.assessment)
         self._assessment = verdict.assessment
-        for event in events:
-            watch.metrics.alerts.labels(event.family, event.kind).inc()
+        self._tell_alerts(events)
+        self._tell_state(verdict.assessment)
         if verdict.stamps is not None:
+            if self._first_judged_s is None:
+                self._first_judged_s = verdict.stamps.since_arrival(Stage.DECIDED)
             if events:
                 verdict.stamps.mark(Stage.PUBLISHED, watch.clock())
             watch.stages.add(verdict.stamps)
             watch.metrics.observe(verdict.stamps)
 
-    def _media_ended(self, reason: str) -> None:
-        self._analysis.stop()
+    def _tell_alerts(self, events: Iterable[AlertEvent]) -> None:
+        for event in events:
+            self._watch.metrics.alerts.labels(event.family, event.kind).inc()
+            message = parse(encode(event, self._watch.issuer))  # what the broker's subscribers read
+            self._watch.events.post(self._event(EventKind.ALERT, alert=message))
+
+    def _tell_state(self, assessment: Assessment) -> None:
+        state, at = self._told or (None, float("-inf"))
+        if assessment.state is not state or assessment.at - at >= STATE_INTERVAL:
+            self._told = assessment.state, assessment.at
+            # the status is read on the event loop, to which the intake belongs
+            self._watch.events.post_made(lambda: self._event(EventKind.STATE, self.status()))
+
+    def _event(
+        self,
+        kind: EventKind,
+        status: ParticipantStatus | None = None,
+        alert: AlertMessage | None = None,
+        reason: str | None = None,
+    ) -> Event:
+        return Event(
+            kind, self._watch.wall(), self._room_id, self.id, self.visitor.owner, status, alert, reason
+        )
+
+    def _intake_ended(self, reason: str) -> None:
+        self.analysis.stop()
         self._leaving = asyncio.create_task(self._leave(reason), name=f"leave/{self.id}")
 
     async def _leave(self, reason: str) -> None:
         try:
-            if not await asyncio.to_thread(self._analysis.join, JOIN_TIMEOUT):
+            if not await asyncio.to_thread(self.analysis.join, JOIN_TIMEOUT):
                 logger.error("analysis thread does not end", participant=self.id)
             self.count()
-            await asyncio.to_thread(self._watch.desk.participant_left, self.subject, self._watch.clock())
+            desk, now = self._watch.desk, self._watch.clock()
+            self._tell_alerts(await asyncio.to_thread(desk.participant_left, self.subject, now))
         finally:
+            if self._joined:
+                self._watch.events.post(self._event(EventKind.LEFT, reason=reason))
             self._on_closed(reason)

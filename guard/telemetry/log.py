@@ -20,6 +20,7 @@ NOISY = {
     "aioice": "WARNING",
     "aiortc": "WARNING",
     "amqtt": "ERROR",
+    "httpx": "WARNING",
     "transitions": "ERROR",
     "uvicorn": "WARNING",
 }

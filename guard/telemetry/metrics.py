@@ -25,7 +25,12 @@ class Metrics:
         self.queue_dropped = self._counter("queue_dropped", "Items that a full queue lost.", "queue")
         self.keyframe_requests = self._counter("keyframe_requests", "Keyframes asked of publishers.")
         self.alerts = self._counter("alerts", "Edges of alerts.", "family", "edge")
+        self.analysis_restarts = self._counter("analysis_restarts", "Analyses that died or hung.")
+        self.degraded_participants = self._gauge("degraded_participants", "Publishers no longer analysed.")
         self.task_crashes = self._counter("task_crashes", "Supervised tasks that crashed.", "task")
+        self.connections_cut = self._counter(
+            "http_connections_cut", "HTTP connections refused or cut.", "reason"
+        )
         self.outbox_pending = self._gauge("outbox_pending", "Alerts that wait for the broker.")
         self.broker_connected = self._gauge("broker_connected", "1 while the broker is there.")
         self.frame_to_score = self._seconds("frame_to_score", "From a frame's last packet to its scores.")
@@ -52,6 +57,10 @@ class Metrics:
     def count_crash(self, task: str, _error: Exception) -> None:
         """Count a crashed task; fits ``flow.Tasks(on_crash=...)``."""
         self.task_crashes.labels(task).inc()
+
+    def count_cut(self, reason: str) -> None:
+        """Count a connection that was refused or cut; fits ``web.server.HttpServer(on_cut=...)``."""
+        self.connections_cut.labels(reason).inc()
 
     def render(self) -> bytes:
         """All metrics in the text format of Prometheus."""

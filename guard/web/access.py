@@ -1,23 +1,76 @@
-"""Who may do what: every route asks here, on the object that it is about."""
+"""Who may do what: every route that asks for a token asks here, about the object that it loaded."""
 
-from typing import Literal
+from enum import Enum, auto, unique
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
+from guard.config import Settings
 from guard.core.errors import NotFoundError
-from guard.session.node import Node
+from guard.session.node import Node, Session
 from guard.web.tokens import Grant, MissingTokenError, TokenIssuer
 
 
-def node_of(request: Request) -> Node:
+@unique
+class Action(Enum):
+    """What a caller wants to do."""
+
+    PUBLISH = auto()
+    """Send video to a room."""
+    SUBSCRIBE = auto()
+    """Receive a participant of a room."""
+    ENTER = auto()
+    """Either of the two: learn who is in a room."""
+    CONTROL = auto()
+    """Change or end a session."""
+    ADMINISTER = auto()
+    """See every room and alert of the node, and handle alerts."""
+
+
+def authorise(caller: Grant, action: Action, target: Session | str | None = None) -> None:
+    """Let the caller do this to a session or a room, given by its id, or answer 403.
+
+    Raise NotFoundError for a session of somebody else: it looks as if it did not exist.
+    """
+    match action, target:
+        case Action.ADMINISTER, None:
+            allowed = caller.admin
+        case Action.CONTROL, Session() as session:
+            allowed = caller.room == session.room and caller.owner == session.owner
+        case Action.PUBLISH, str(room):
+            allowed = caller.room == room and caller.publish
+        case Action.SUBSCRIBE, str(room):
+            allowed = caller.room == room and caller.subscribe
+        case Action.ENTER, str(room):
+            allowed = caller.room == room and (caller.publish or caller.subscribe)
+        case _:
+            allowed = False
+    if allowed:
+        return
+    if action is Action.CONTROL:
+        raise NotFoundError(NO_SUCH_SESSION)
+    raise HTTPException(403, f"this token does not grant `{action.name.lower()}` here; ask for one that does")
+
+
+NO_SUCH_SESSION = "no such session; it has ended, or it is somebody else's"
+
+
+async def node_of(request: Request) -> Node:
     """The node that this app serves."""
     node = request.app.state.node
     assert isinstance(node, Node)  # noqa: S101 -- set once by create_app
     return node
 
 
-def bearer(request: Request) -> Grant:
+def settings_of(request: Request) -> Settings:
+    """The settings of this app."""
+    settings = request.app.state.settings
+    assert isinstance(settings, Settings)  # noqa: S101 -- same
+    return settings
+
+
+async def bearer(request: Request) -> Grant:
     """Check the Bearer token (RFC 6750); raise TokenError, answered 401."""
     issuer: TokenIssuer = request.app.state.tokens
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -27,32 +80,14 @@ def bearer(request: Request) -> Grant:
     return issuer.check(token.strip())
 
 
-def authorise_room(caller: Grant, room: str, action: Literal["publish", "subscribe"]) -> None:
-    """Let the caller act in a room, or answer 403."""
-    allowed = caller.publish if action == "publish" else caller.subscribe
-    if caller.room != room or not allowed:
-        raise HTTPException(403, f"this token does not grant `{action}` in that room; ask for one that does")
+TheNode = Annotated[Node, Depends(node_of)]
+Caller = Annotated[Grant, Depends(bearer)]
 
 
-def authorise_session(
-    caller: Grant, node: Node, room: str, session_id: str, publisher: str | None = None
-) -> None:
-    """Let the caller touch a session of its own; anybody else's looks as if it did not exist (404)."""
-    if not _is_own(caller, node, room, session_id, publisher):
-        msg = "no such session; it has ended, or it is somebody else's"
-        raise NotFoundError(msg)
+async def administrator(caller: Caller) -> Grant:
+    """Let administrators in, or answer 403."""
+    authorise(caller, Action.ADMINISTER)
+    return caller
 
 
-def _is_own(caller: Grant, node: Node, room: str, session_id: str, publisher: str | None) -> bool:
-    try:
-        session = node.session(session_id)
-    except NotFoundError:
-        return False
-    same_place = session.room == room == caller.room and session.publisher == publisher
-    return same_place and session.owner == caller.owner
-
-
-def authorise_admin(caller: Grant) -> None:
-    """Let only administrators pass, or answer 403."""
-    if not caller.admin:
-        raise HTTPException(403, "this token does not grant `admin`; ask for one that does")
+Administrator = Annotated[Grant, Depends(administrator)]

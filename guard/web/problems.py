@@ -1,11 +1,13 @@
 """Errors as problem details (RFC 9457): what was expected, what came, how to mend it."""
 
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from guard.core.errors import (
@@ -22,6 +24,16 @@ logger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+
+class Problem(BaseModel):
+    """What every refusal looks like (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
 STATUS: tuple[tuple[type[GuardError], HTTPStatus], ...] = (
     (TokenError, HTTPStatus.UNAUTHORIZED),
     (UnsupportedCodec, HTTPStatus.NOT_ACCEPTABLE),
@@ -32,6 +44,15 @@ STATUS: tuple[tuple[type[GuardError], HTTPStatus], ...] = (
     (GuardError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 """The first type that fits gives the status."""
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+    }
+    for status in (400, 401, 403, 404, 406, 408, 412, 413, 415, 422, 428, 503)
+}
+"""What routes may answer besides what they are for, as OpenAPI has it."""
 
 OWN_FAULT = "the node could not do this; its log says why"
 """All that a caller is told of what is no fault of theirs."""

@@ -1,9 +1,7 @@
 """The HTTP server of one node, inside the running event loop."""
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -13,55 +11,75 @@ from fastapi import FastAPI
 from guard.config import WebSettings
 from guard.core.errors import EnvironmentProblem
 from guard.core.units import Seconds
+from guard.web.certificate import open_certificate
+from guard.web.connections import Cut, OnCut, Reception
 
 DRAIN: Seconds = 3.0
-"""Requests in hand get so long to end."""
+"""``stop`` ends within so long, whoever is slow or stuck."""
 
 
-class _Quiet(uvicorn.Server):
-    """A server that leaves signals to the process it lives in."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
+def _uncounted(_reason: Cut) -> None:
+    """For a server whose cuts nobody counts."""
 
 
 class HttpServer:
-    """Serves an app on ``web.host``:``web.port``; port 0 takes a free one, known after ``start``."""
+    """Serves an app on ``web.host``:``web.port``; port 0 takes a free one, known after ``start``.
 
-    def __init__(self, app: FastAPI, web: WebSettings) -> None:
-        self._web = web
-        self._server = _Quiet(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=int(DRAIN),
-            )
+    ``on_cut`` is told of each connection that was refused or cut.
+    """
+
+    def __init__(self, app: FastAPI, web: WebSettings, on_cut: OnCut = _uncounted) -> None:
+        proxies = [str(network) for network in web.trusted_proxies]
+        config = uvicorn.Config(
+            app,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
         )
-        self._serving: asyncio.Task[None] | None = None
+        config.load()
+        self._web = web
+        self._reception = Reception(config, web, on_cut)
+        self._accepting: asyncio.Task[None] | None = None
+        self._stopping = False
         self.port = web.port
 
     @property
     def url(self) -> str:
         """Address of the root."""
         host = f"[{self._web.host}]" if ":" in self._web.host else self._web.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self._web.secure else 'http'}://{host}:{self.port}"
 
     async def start(self) -> None:
-        """Listen: from here on connections are taken; raise EnvironmentProblem where that cannot be."""
+        """Listen: from here on connections are taken.
+
+        Raise ConfigError where certificate or key cannot be used, EnvironmentProblem where nobody can listen.
+        """
+        cert, key = self._web.tls_cert, self._web.tls_key
+        tls = await asyncio.to_thread(open_certificate, cert, key) if cert and key else None
         listener = await self._listen()
         self.port = listener.getsockname()[1]
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="http")
+        self._accepting = asyncio.create_task(self._reception.accept(listener, tls), name="http/accept")
+        self._accepting.add_done_callback(lambda _: listener.close())
+
+    async def failed(self) -> None:
+        """Wait until ``stop``; raise EnvironmentProblem when connections are taken no more before that."""
+        assert self._accepting is not None, "start() comes first"  # noqa: S101 -- a mistake of the caller
+        await asyncio.wait({self._accepting})
+        if not self._stopping:
+            error = None if self._accepting.cancelled() else self._accepting.exception()
+            msg = f"{self.url}: expected to take connections until told to stop, got: {error}; start it again"
+            raise EnvironmentProblem(msg) from error
 
     async def stop(self) -> None:
-        """Let requests in hand end and stop listening."""
-        self._server.should_exit = True
-        if self._serving is not None:
-            await self._serving
+        """Take no more connections and let requests in hand end; within ``DRAIN`` all are gone."""
+        self._stopping = True
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.wait({self._accepting})
+        await self._reception.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -78,10 +96,12 @@ class HttpServer:
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(web.host, web.port, type=socket.SOCK_STREAM)
             family, _, _, _, address = found[0]
-            return socket.create_server(address, family=family)
+            listener = socket.create_server(address, family=family, backlog=web.connections)
         except OSError as error:
             msg = (
                 f"{self.url}: expected an address to listen on, got: {error.strerror}; "
                 f"set web.host and web.port"
             )
             raise EnvironmentProblem(msg) from error
+        listener.settimeout(0)
+        return listener

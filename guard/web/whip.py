@@ -1,14 +1,18 @@
 """WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) over one node."""
 
+from datetime import datetime
 from typing import Annotated
+from urllib.parse import unquote
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from starlette.exceptions import HTTPException
 
-from guard.core.errors import SignallingError
-from guard.session.node import Joined, Node
-from guard.web.access import authorise_room, authorise_session, bearer, node_of
-from guard.web.tokens import Grant
+from guard.core.errors import NotFoundError, SignallingError
+from guard.media.turn import link_value, servers_for
+from guard.session.node import Joined, Node, Session
+from guard.session.visitor import Visitor
+from guard.web.access import NO_SUCH_SESSION, Action, Caller, TheNode, authorise, bearer, settings_of
+from guard.web.problems import REFUSALS
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -18,12 +22,13 @@ FRAGMENT_LINES = ("a=candidate:", "a=end-of-candidates", "a=ice-ufrag:")
 PUBLICATION = "/whip/{room}/{session}"
 SUBSCRIPTION = "/whep/{room}/{participant}/{session}"
 
-router = APIRouter(tags=["webrtc"])
+LONGEST_LABEL = 200
+"""Characters of a device's label that are kept."""
+
+router = APIRouter(tags=["webrtc"], responses=REFUSALS)
 
 RoomId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Room id.")]
 Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Id made by the node.")]
-Caller = Annotated[Grant, Depends(bearer)]
-TheNode = Annotated[Node, Depends(node_of)]
 
 
 async def sdp_body(request: Request) -> str:
@@ -41,40 +46,77 @@ async def fragment_body(request: Request) -> str:
     return text
 
 
+async def may_publish(room: RoomId, caller: Caller) -> None:
+    """Let publishers of this room in, before anything of theirs is read."""
+    authorise(caller, Action.PUBLISH, room)
+
+
+async def may_subscribe(room: RoomId, caller: Caller) -> None:
+    """Let subscribers of this room in, before anything of theirs is read."""
+    authorise(caller, Action.SUBSCRIBE, room)
+
+
 async def own_publication(room: RoomId, session: Id, caller: Caller, node: TheNode) -> str:
     """The id of a publisher's session, once the caller may touch it."""
-    authorise_session(caller, node, room, session)
+    authorise(caller, Action.CONTROL, _session(node, room, session, None))
     return session
 
 
 async def own_subscription(room: RoomId, participant: Id, session: Id, caller: Caller, node: TheNode) -> str:
     """The id of a subscriber's session, once the caller may touch it."""
-    authorise_session(caller, node, room, session, participant)
+    authorise(caller, Action.CONTROL, _session(node, room, session, participant))
     return session
+
+
+async def visitor(
+    caller: Caller,
+    device_label: Annotated[
+        str, Header(alias="Guard-Device-Label", description="The camera's name, percent-encoded UTF-8.")
+    ] = "",
+    notice_shown_at: Annotated[
+        datetime | None,
+        Header(alias="Guard-Notice-Shown-At", description="When the visitor accepted the notice, RFC 3339."),
+    ] = None,
+) -> Visitor:
+    """Who joins, as their token and their page say."""
+    label = unquote(device_label, errors="replace")[:LONGEST_LABEL]
+    return Visitor(caller.subject, caller.owner, caller.expires_at, label, notice_shown_at)
+
+
+async def ice_servers(request: Request, caller: Caller) -> list[str]:
+    """The STUN and TURN servers for this caller, as ``Link`` values (RFC 9725 section 4.6)."""
+    servers = servers_for(settings_of(request).ice, caller.owner, request.app.state.wall().timestamp())
+    return [link_value(server) for server in servers]
 
 
 Offer = Annotated[str, Depends(sdp_body)]
 Fragment = Annotated[str, Depends(fragment_body)]
 Publication = Annotated[str, Depends(own_publication)]
 Subscription = Annotated[str, Depends(own_subscription)]
+Joining = Annotated[Visitor, Depends(visitor)]
+IceServers = Annotated[list[str], Depends(ice_servers)]
 
 
-@router.post("/whip/{room}", status_code=201, response_class=Response)
-async def publish(room: RoomId, caller: Caller, node: TheNode, offer: Offer) -> Response:
+@router.post("/whip/{room}", status_code=201, response_class=Response, dependencies=[Depends(may_publish)])
+async def publish(room: RoomId, node: TheNode, joining: Joining, offer: Offer, links: IceServers) -> Response:
     """Start publishing: offer in, answer out."""
-    authorise_room(caller, room, "publish")
-    joined = await node.publish(room, caller.subject, caller.owner, offer)
-    return _created(
-        f"/whip/{room}", joined, {"Link": f'</whep/{room}/{joined.participant_id}>; rel="related"'}
-    )
+    joined = await node.publish(room, joining, offer)
+    watch = f'</whep/{room}/{joined.participant_id}>; rel="related"'
+    return _created(f"/whip/{room}", joined, [watch, *links])
 
 
-@router.post("/whep/{room}/{participant}", status_code=201, response_class=Response)
-async def subscribe(room: RoomId, participant: Id, caller: Caller, node: TheNode, offer: Offer) -> Response:
+@router.post(
+    "/whep/{room}/{participant}",
+    status_code=201,
+    response_class=Response,
+    dependencies=[Depends(may_subscribe)],
+)
+async def subscribe(  # noqa: PLR0917 -- FastAPI gives them by name
+    room: RoomId, participant: Id, node: TheNode, joining: Joining, offer: Offer, links: IceServers
+) -> Response:
     """Start receiving one participant: offer in, answer out."""
-    authorise_room(caller, room, "subscribe")
-    joined = await node.subscribe(room, participant, caller.owner, offer)
-    return _created(f"/whep/{room}/{participant}", joined, {})
+    joined = await node.subscribe(room, participant, joining, offer)
+    return _created(f"/whep/{room}/{participant}", joined, links)
 
 
 @router.patch(PUBLICATION, status_code=204, response_class=Response)
@@ -113,22 +155,48 @@ async def session_takes_no_other() -> Response:
 
 
 @router.options("/whip/{room}", status_code=204, response_class=Response)
-async def accepts_publish(room: RoomId) -> Response:
-    """Say what a POST here takes."""
-    del room
-    return Response(status_code=204, headers={"Accept-Post": SDP})
+async def accepts_publish(request: Request, room: RoomId) -> Response:
+    """Say what a POST here takes, and to bearers of a token which STUN and TURN servers there are."""
+    return await _accepts(request, Action.PUBLISH, room)
 
 
 @router.options("/whep/{room}/{participant}", status_code=204, response_class=Response)
-async def accepts_subscribe(room: RoomId, participant: Id) -> Response:
-    """Say what a POST here takes."""
-    del room, participant
-    return Response(status_code=204, headers={"Accept-Post": SDP})
+async def accepts_subscribe(request: Request, room: RoomId, participant: Id) -> Response:
+    """Say what a POST here takes, and to bearers of a token which STUN and TURN servers there are."""
+    del participant
+    return await _accepts(request, Action.SUBSCRIBE, room)
 
 
-def _created(base: str, joined: Joined, headers: dict[str, str]) -> Response:
+async def _accepts(request: Request, action: Action, room: str) -> Response:
+    answer = Response(status_code=204, headers={"Accept-Post": SDP})
+    if "authorization" in request.headers:
+        caller = await bearer(request)
+        authorise(caller, action, room)
+        _add_links(answer, await ice_servers(request, caller))
+    return answer
+
+
+def _created(base: str, joined: Joined, links: list[str]) -> Response:
     location = {"Location": f"{base}/{joined.session_id}", "ETag": _entity_tag(joined.session_id)}
-    return Response(joined.answer, 201, location | headers, SDP)
+    answer = Response(joined.answer, 201, location, SDP)
+    _add_links(answer, links)
+    return answer
+
+
+def _add_links(answer: Response, links: list[str]) -> None:
+    for link in links:
+        answer.headers.append("Link", link)
+
+
+def _session(node: Node, room: str, session_id: str, publisher: str | None) -> Session:
+    """The session at this address; raise NotFoundError."""
+    try:
+        session = node.session(session_id)
+    except NotFoundError:
+        session = None
+    if session is None or (session.room, session.publisher) != (room, publisher):
+        raise NotFoundError(NO_SUCH_SESSION)
+    return session
 
 
 def _entity_tag(session_id: str) -> str:

@@ -55,6 +55,12 @@ def test_a_password_in_the_address_is_refused_and_not_echoed():
     assert "s3cret" not in str(refusal.value)
 
 
+def test_a_password_that_breaks_the_address_is_not_echoed_either():
+    with pytest.raises(ConfigError) as refusal:
+        address("mqtts://ada:s3/cret@broker.example")
+    assert "s3" not in str(refusal.value)
+
+
 def test_loopback_is_told_apart():
     assert is_loopback("127.0.0.8")
     assert is_loopback("::1")

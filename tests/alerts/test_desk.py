@@ -8,6 +8,7 @@ from itertools import count, repeat
 from pathlib import Path
 
 import pytest
+import structlog
 
 from guard.alerts.board import Board, Note
 from guard.alerts.desk import AlertDesk, StatePayload, open_desk
@@ -15,11 +16,21 @@ from guard.alerts.lifecycle import AlertBook, AlertKind, Participant
 from guard.alerts.link import MqttLink
 from guard.alerts.message import parse
 from guard.alerts.outbox import Outbox
+from guard.alerts.record import record_of
 from guard.config.settings import AlertSettings, MqttSettings
-from guard.core.errors import ConfigError, DeliveryError
-from guard.core.types import Assessment, Reason, State
+from guard.core.errors import ConfigError, DeliveryError, NotFoundError, SignallingError
+from guard.core.types import Assessment, Family, Reason, State, TransitionKind
 from guard.flow.tasks import Restart, Tasks
-from tests.support.alerts import ISSUER, WHO, BrokerInMemory, WallTime, clearing, raising, updating
+from tests.support.alerts import (
+    ISSUER,
+    WHO,
+    BrokerInMemory,
+    WallTime,
+    clearing,
+    raising,
+    transition,
+    updating,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -32,10 +43,10 @@ class Office:
     """A desk whose link does not run: what it would send can be looked at."""
 
     def __init__(self, path: Path) -> None:
-        self.outbox, self.board, wall = Outbox(path), Board(), WallTime()
+        self.outbox, self.board, self.wall = Outbox(path), Board(), WallTime()
         ids = count(1)
         link = MqttLink(
-            MqttSettings(), self.outbox, self.board, b"{}", retain_for=timedelta(hours=24), wall=wall
+            MqttSettings(), self.outbox, self.board, b"{}", retain_for=timedelta(hours=24), wall=self.wall
         )
         self.desk = AlertDesk(
             book=AlertBook(AlertSettings(), lambda _: f"alert-{next(ids)}"),
@@ -43,7 +54,7 @@ class Office:
             board=self.board,
             link=link,
             issuer=ISSUER,
-            wall=wall,
+            wall=self.wall,
         )
 
     def notes(self) -> list[Note]:
@@ -55,7 +66,7 @@ class Office:
 
     def limit_disk(self) -> None:
         (pages,) = self.outbox._connection.execute("PRAGMA page_count").fetchone()
-        self.outbox._connection.execute(f"PRAGMA max_page_count = {pages}")
+        self.outbox._connection.execute(f"PRAGMA max_page_count = {pages + 8}")
 
     def free_disk(self) -> None:
         self.outbox._connection.execute("PRAGMA max_page_count = 100000")
@@ -191,6 +202,121 @@ def test_who_left_is_remembered_within_bounds_the_newest_longest(
     assert heard == [True, True, False, False, False]
 
 
+def test_alerts_are_listed_by_their_newest_message(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    office.desk.submit(WHO, raising(2.0, Family.PRESENTATION))
+    office.desk.submit(WHO, updating(8.0, severity=4))
+    found = office.desk.alerts()
+    assert [(one.id, one.severity, one.status) for one in found] == [
+        ("alert-1", 4, "open"),
+        ("alert-2", 3, "open"),
+    ]
+    assert [one.id for one in office.desk.alerts(1)] == ["alert-1"]
+
+
+def test_open_alerts_can_be_listed_alone(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    office.desk.submit(WHO, raising(2.0, Family.PRESENTATION))
+    office.desk.submit(WHO, clearing(30.0))
+    assert [one.status for one in office.desk.alerts()] == ["cleared", "open"]
+    assert [one.id for one in office.desk.alerts(open_only=True)] == ["alert-2"]
+
+
+def test_alerts_of_an_earlier_run_are_listed(tmp_path: Path):
+    first = Office(tmp_path / "outbox.sqlite3")
+    first.desk.submit(WHO, raising(1.0))
+    first.outbox.close()
+    second = Office(tmp_path / "outbox.sqlite3")
+    (found,) = second.desk.alerts()
+    assert (found.id, found.display_name) == ("alert-1", "Ada")
+    with pytest.raises(NotFoundError):
+        second.desk.acknowledge("alert-1", "Grace", "", 2.0)
+    second.outbox.close()
+
+
+def fill_disk(office: Office) -> int:
+    """Open alerts of one participant each until the disk takes no more; tell how many it took."""
+    office.limit_disk()
+    opened = 0
+    while not office.desk.stats().held:
+        office.desk.submit(Participant("demo-1", f"p-{opened}"), raising(1.0))
+        opened += 1
+    return opened - 1
+
+
+def test_alerts_held_in_memory_are_listed_too(office: Office):
+    on_disk = fill_disk(office)
+    closed, held, new = (Participant("demo-1", f"p-{number}") for number in (0, on_disk, on_disk + 1))
+    office.desk.participant_left(closed, 2.0)
+    office.desk.submit(held, transition(TransitionKind.UPDATE, 9.0, severity=4))
+    office.desk.submit(new, raising(10.0))
+    assert office.desk.stats().held == 4
+    expected = [f"p-{number}" for number in (on_disk + 1, on_disk, 0, *range(on_disk - 1, 0, -1))]
+    found = office.desk.alerts(1000)
+    assert [one.participant_id for one in found] == expected
+    assert [one.severity for one in found[:3]] == [3, 4, 3]
+    expected.remove("p-0")
+    assert [one.participant_id for one in office.desk.alerts(1000, open_only=True)] == expected
+    assert [one.participant_id for one in office.desk.alerts(3, open_only=True)] == expected[:3]
+    office.free_disk()
+    office.desk.flush()
+    assert [one.participant_id for one in office.desk.alerts(1000, open_only=True)] == expected
+
+
+def test_what_is_held_takes_no_place_in_a_list_from_what_is_on_disk(office: Office):
+    on_disk = fill_disk(office)
+    for number in (on_disk, on_disk - 1):
+        office.desk.participant_left(Participant("demo-1", f"p-{number}"), 2.0)
+    found = office.desk.alerts(2, open_only=True)
+    assert [one.participant_id for one in found] == [f"p-{on_disk - 2}", f"p-{on_disk - 3}"]
+
+
+def test_a_disk_that_gives_nothing_is_told(office: Office):
+    office.outbox.close()
+    with pytest.raises(DeliveryError):
+        office.desk.alerts()
+
+
+def test_what_operators_do_goes_the_way_of_every_message(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    acknowledged = office.desk.acknowledge("alert-1", "Grace", "called back", 2.0)
+    suppressed = office.desk.suppress("alert-1", "Grace", "known filter", 30, 3.0)
+    rows = office.outbox.pending(10)
+    assert [parse(row.payload) for row in rows[1:]] == [acknowledged, suppressed]
+    assert [acknowledged.message_id, suppressed.message_id] == ["alert-1.2", "alert-1.3"]
+    (found,) = office.desk.alerts(open_only=True)
+    assert found == record_of(suppressed)
+    assert (found.acknowledged_by, found.acknowledged_at) == ("Grace", office.wall.now)
+    assert found.suppressed_until == office.wall.now + timedelta(minutes=30)
+
+
+def test_a_closed_alert_that_is_acknowledged_does_not_stand_as_active(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    office.desk.participant_left(WHO, 5.0)
+    office.desk.acknowledge("alert-1", "Grace", "", 6.0)
+    assert [row.closes for row in office.outbox.pending(10)] == [False, True, True]
+    assert office.desk.alerts(open_only=True) == []
+
+
+def test_what_the_desk_refuses_is_not_written(office: Office):
+    with pytest.raises(NotFoundError):
+        office.desk.acknowledge("alert-1", "Grace", "", 2.0)
+    office.desk.submit(WHO, raising(3.0))
+    with pytest.raises(SignallingError):
+        office.desk.suppress("alert-1", "Grace", "", 30, 4.0)
+    assert office.outbox.count_pending() == 1
+
+
+def test_no_log_names_an_operator_or_their_reason(office: Office):
+    office.desk.submit(WHO, raising(1.0))
+    with structlog.testing.capture_logs() as logs:
+        office.desk.acknowledge("alert-1", "Grace", "called back", 2.0)
+        office.desk.suppress("alert-1", "Grace", "called back", 30, 3.0)
+    assert [log["event"] for log in logs] == ["alert acknowledged", "alert suppressed"]
+    assert "Grace" not in str(logs)
+    assert "called back" not in str(logs)
+
+
 @pytest.mark.virtual_time
 async def test_a_desk_whose_link_does_not_run_closes_at_once(tmp_path: Path):
     settings = AlertSettings(outbox_path=tmp_path / "outbox.sqlite3")
@@ -252,5 +378,6 @@ async def test_alerts_go_out_though_the_pool_of_the_loop_is_taken(
 
 def test_a_broker_address_that_shows_alerts_to_the_network_is_refused(tmp_path: Path):
     settings = AlertSettings(outbox_path=tmp_path / "outbox.sqlite3")
-    with pytest.raises(ConfigError, match="allow_plain"):
-        open_desk(settings, MqttSettings(url="mqtt://10.1.2.3"), ISSUER, WallTime())
+    for _ in range(2):  # and the outbox is let go
+        with pytest.raises(ConfigError, match="allow_plain"):
+            open_desk(settings, MqttSettings(url="mqtt://10.1.2.3"), ISSUER, WallTime())

@@ -1,41 +1,21 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count, pairwise
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.alerts.lifecycle import AlertBook, AlertEvent, AlertKind, CloseReason, Participant, uuid7
-from guard.config.settings import AlertSettings
-from guard.core.types import Cue, Family, Reason, Transition, TransitionKind
-from tests.support.alerts import WHO, clearing, evidence, raising, transition, updating
+from guard.alerts.lifecycle import AlertKind, CloseReason, Participant, uuid7
+from guard.core.types import Cue, Family, Reason, TransitionKind
+from tests.support.alerts import START, WHO, BookInTime, clearing, evidence, raising, transition, updating
 
 pytestmark = pytest.mark.unit
 
-START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-
-
-class Desk:
-    """A book fed in virtual time."""
-
-    def __init__(self) -> None:
-        ids = count(1)
-        self.book = AlertBook(AlertSettings(), lambda _: f"alert-{next(ids)}")
-        self.events: list[AlertEvent] = []
-
-    def take(self, step: Transition, who: Participant = WHO) -> tuple[AlertEvent, ...]:
-        events = self.book.handle(who, step, step.at, START + timedelta(seconds=step.at))
-        self.events.extend(events)
-        return events
-
-    def kinds(self) -> list[AlertKind]:
-        return [event.kind for event in self.events]
-
 
 def test_one_id_from_raise_to_clear_with_growing_seq():
-    desk = Desk()
+    desk = BookInTime()
     for step in (raising(0.0), updating(6.0, probability=0.99, severity=4), clearing(30.0)):
         desk.take(step)
     assert desk.kinds() == [AlertKind.RAISED, AlertKind.UPDATED, AlertKind.CLEARED]
@@ -47,7 +27,7 @@ def test_one_id_from_raise_to_clear_with_growing_seq():
 
 
 def test_updates_come_at_most_every_five_seconds_and_carry_the_newest():
-    desk = Desk()
+    desk = BookInTime()
     desk.take(raising(0.0))
     for step in range(1, 81):
         desk.take(updating(step / 8, probability=0.5 + (step % 2) * 0.4))
@@ -57,7 +37,7 @@ def test_updates_come_at_most_every_five_seconds_and_carry_the_newest():
 
 
 def test_no_update_without_news():
-    desk = Desk()
+    desk = BookInTime()
     desk.take(raising(0.0))
     for second in range(1, 100):
         desk.take(updating(float(second)))
@@ -65,7 +45,7 @@ def test_no_update_without_news():
 
 
 def test_a_new_cue_is_news():
-    desk = Desk()
+    desk = BookInTime()
     desk.take(raising(0.0))
     (part,) = evidence()
     another = (part, type(part)(Cue.BLINK, 0.9, 1.0, 2.0, part.reason))
@@ -74,7 +54,7 @@ def test_a_new_cue_is_news():
 
 
 def test_another_reason_of_the_same_cue_is_none():
-    desk = Desk()
+    desk = BookInTime()
     desk.take(raising(0.0))
     (level,) = evidence()
     both = (level, replace(level, reason=Reason.SPIKE))
@@ -82,7 +62,7 @@ def test_another_reason_of_the_same_cue_is_none():
 
 
 def test_severity_only_rises_while_open_and_a_short_peak_is_told():
-    desk = Desk()
+    desk = BookInTime()
     desk.take(raising(0.0))
     desk.take(updating(1.0, severity=4))
     (event,) = desk.take(updating(6.0, severity=2))
@@ -92,7 +72,7 @@ def test_severity_only_rises_while_open_and_a_short_peak_is_told():
 
 
 def test_raised_again_within_a_minute_keeps_the_id():
-    desk = Desk()
+    desk = BookInTime()
     desk.take(raising(0.0))
     desk.take(clearing(20.0))
     (event,) = desk.take(raising(79.0))
@@ -100,7 +80,7 @@ def test_raised_again_within_a_minute_keeps_the_id():
 
 
 def test_raised_again_later_is_a_new_alert():
-    desk = Desk()
+    desk = BookInTime()
     desk.take(raising(0.0))
     desk.take(clearing(20.0))
     (event,) = desk.take(raising(81.0))
@@ -108,7 +88,7 @@ def test_raised_again_later_is_a_new_alert():
 
 
 def test_one_open_alert_for_each_participant_and_family():
-    desk = Desk()
+    desk = BookInTime()
     other = Participant("demo-1", "p-8")
     desk.take(raising(0.0))
     desk.take(raising(0.0, Family.PRESENTATION))
@@ -120,7 +100,7 @@ def test_one_open_alert_for_each_participant_and_family():
 
 
 def test_who_leaves_closes_their_alerts_and_says_that_evidence_did_not():
-    desk = Desk()
+    desk = BookInTime()
     other = Participant("demo-1", "p-8")
     desk.take(raising(0.0))
     desk.take(raising(0.0), other)
@@ -133,10 +113,30 @@ def test_who_leaves_closes_their_alerts_and_says_that_evidence_did_not():
 
 
 def test_updates_and_clears_of_nothing_are_ignored():
-    desk = Desk()
+    desk = BookInTime()
     desk.take(updating(1.0))
     desk.take(clearing(2.0))
     assert desk.events == []
+
+
+def test_a_closed_alert_tells_its_strongest_evidence():
+    desk = BookInTime()
+    desk.take(raising(0.0))
+    strongest = updating(6.0, probability=0.99)
+    desk.take(strongest)
+    desk.take(updating(12.0, probability=0.5))
+    (event,) = desk.take(clearing(30.0))
+    assert (event.transition, event.closed_at) == (strongest, START + timedelta(seconds=30))
+
+
+def test_severity_goes_before_probability_where_the_strongest_is_sought():
+    desk = BookInTime()
+    desk.take(raising(0.0))
+    severe = updating(6.0, probability=0.9, severity=4)
+    desk.take(severe)
+    desk.take(updating(12.0, probability=0.99, severity=2))
+    (event,) = desk.leave(30.0)
+    assert event.transition == severe
 
 
 @given(
@@ -153,7 +153,7 @@ def test_updates_and_clears_of_nothing_are_ignored():
 def test_whatever_happens_each_alert_is_a_well_formed_life(
     steps: list[tuple[TransitionKind, float, int, float]],
 ):
-    desk, now = Desk(), 0.0
+    desk, now = BookInTime(), 0.0
     for kind, gap, severity, probability in steps:
         now += gap
         desk.take(transition(kind, now, severity=severity, probability=probability))

@@ -10,7 +10,7 @@ from py_ocsf_models.events.findings.detection_finding import (  # type: ignore[i
     DetectionFinding,
 )
 
-from guard.alerts.lifecycle import AlertBook, AlertEvent, AlertKind, Participant
+from guard.alerts.lifecycle import AlertBook, AlertEvent, AlertKind, Participant, uuid7
 from guard.alerts.message import EngineDigest, Issuer, encode, parse, plain_words, travelling_name
 from guard.config.settings import AlertSettings
 from guard.core.errors import SignallingError
@@ -136,24 +136,125 @@ def test_a_newer_node_may_say_more():
     )
 
 
-NAMES = st.text(max_size=300) | st.just("\ud800 alone") | st.just("\x00\x1b[2J#+/") | st.just("😀" * 300)
+WORDS = st.text(max_size=300) | st.sampled_from(
+    ["\ud800 alone", "\x00\x1b[2J#+/", "😀" * 300, '"' * 300, '""😀' * 100, "\\" * 300]
+)
+LONGEST_ISSUER = Issuer(
+    "n" * 64, "0.1.0", 0.85, tuple(EngineDigest(name="e" * 32, sha256="ab" * 32) for _ in range(4))
+)
 
 
-@given(NAMES, NAMES)
-@example("\u202egnp.exe" * 50, "\ud83d" * 400)
-def test_any_name_fits_and_stands_in_the_payload_only(name: str, external: str):
-    who = Participant("s1", "p1", display_name=name, external_id=external)
-    parts = tuple(Contribution(cue, 0.987654, 0.9, 3.123456, Reason.LEARNED_SCORE) for cue in Cue) * 2
+def attended_life(who: Participant, step: Transition, by: str, reason: str) -> list[AlertEvent]:
+    """Raised, acknowledged, suppressed, closed and acknowledged again."""
+    at = RAISED_AT + timedelta(microseconds=123_456)
+    book = AlertBook(AlertSettings(), lambda at: str(uuid7(at, 5)))
+    (raised,) = book.handle(who, step, 0.0, at)
+    return [
+        raised,
+        book.acknowledge(raised.alert_id, by, reason, now=1.0, wall=at),
+        book.suppress(raised.alert_id, by, f"so: {reason}", 30, now=2.0, wall=at),
+        *book.participant_left(who, 3.0, at),
+        book.acknowledge(raised.alert_id, by, reason, now=4.0, wall=at),
+    ]
+
+
+@given(WORDS, WORDS, WORDS, WORDS)
+@example("\u202egnp.exe" * 50, "\ud83d" * 400, "\u2028", "\x7f")
+@example('""😀' * 100, '""😀' * 100, '""😀' * 100, '""😀' * 100)
+def test_any_words_fit_and_stand_in_the_payload_only(name: str, external: str, by: str, reason: str):
+    who = Participant("c_0123456789ab", "p_0123456789ab", display_name=name, external_id=external)
+    parts = tuple(Contribution(cue, 0.987654, 0.9, 3.123456, Reason.SPIKE) for cue in Cue) * 2
     step = transition(TransitionKind.RAISE, 0.0, contributions=parts)
-    issuer = Issuer(
-        "n" * 64, "0.1.0", 0.85, tuple(EngineDigest(name="e" * 32, sha256="ab" * 32) for _ in range(4))
+    for event in attended_life(who, step, by, reason):
+        payload = encode(event, LONGEST_ISSUER)
+        assert len(payload) <= 4096
+        assert not any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in payload.decode())
+        finding = json.loads(payload)["data"]
+        assert not any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in str(finding.get("comment")))
+        shown = parse(payload)
+        assert not any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in shown.display_name + shown.text)
+        assert len(shown.display_name) <= 80
+
+
+def test_a_message_that_would_be_too_long_leaves_out_the_weakest_cues():
+    parts = tuple(Contribution(Cue.BLINK, 0.5, 0.5, float(9 - n), Reason.NO_BLINK) for n in range(9))
+    step = transition(TransitionKind.RAISE, 0.0, contributions=parts)
+    who = Participant("s1", "p1", display_name="名" * 80, external_id="名" * 80)
+    suppressed = attended_life(who, step, "名" * 80, "名" * 200)[2]
+    told = [part.data.log_odds for part in parse(encode(suppressed, LONGEST_ISSUER)).envelope.data.evidences]
+    assert told == [9.0, 8.0, 7.0, 6.0][: len(told)]
+    assert 0 < len(told) < 9
+
+
+def test_names_and_reasons_are_cut_to_what_has_room():
+    assert travelling_name("a" * 300) == "a" * 80
+    assert travelling_name("😀" * 300) == "😀" * 40
+    assert travelling_name('"' * 300) == '"' * 80
+    acknowledged = attended_life(WHO, raising(0.0), "Grace", "b" * 300)[1]
+    assert parse(encode(acknowledged, ISSUER)).envelope.data.comment == "b" * 200
+
+
+ATTENDED = attended_life(WHO, raising(0.0), "Grace", "seen on the call")
+
+
+@pytest.mark.parametrize(
+    ("event", "activity", "status", "comment"),
+    list(
+        zip(
+            ATTENDED,
+            (1, 2, 2, 3, 2),
+            ("New", "In Progress", "Suppressed", "Resolved", "Resolved"),
+            (None, "seen on the call", "so: seen on the call", None, "seen on the call"),
+            strict=True,
+        )
+    ),
+)
+def test_what_operators_do_is_told_as_ocsf_has_it(
+    event: AlertEvent, activity: int, status: str, comment: str | None
+):
+    finding = json.loads(encode(event, ISSUER))["data"]
+    checked = DetectionFinding.model_validate(finding)
+    assert (checked.activity_id, checked.status, checked.comment) == (activity, status, comment)
+    assert checked.status_id == {"New": 1, "In Progress": 2, "Suppressed": 3, "Resolved": 4}[status]
+    assert set(finding) <= set(DetectionFinding.model_fields)
+
+
+def test_who_acknowledged_and_suppressed_stays_in_every_later_message():
+    details = json.loads(encode(ATTENDED[3], ISSUER))["data"]["unmapped"]["guard"]
+    at = "2026-11-22T09:00:00.123456Z"
+    assert details["acknowledged"] == {"by": "Grace", "at": at, "reason": "seen on the call"}
+    until = "2026-11-22T09:30:00.123456Z"
+    assert details["suppressed"] == {
+        "by": "Grace",
+        "at": at,
+        "until": until,
+        "reason": "so: seen on the call",
+    }
+
+
+def test_a_closed_alert_acknowledged_later_ended_when_it_ended():
+    book = AlertBook(AlertSettings(), lambda _: "a")
+    book.handle(WHO, raising(0.0), 0.0, RAISED_AT)
+    book.participant_left(WHO, 5.0, RAISED_AT + timedelta(seconds=5))
+    event = book.acknowledge("a", "Grace", "", now=65.0, wall=RAISED_AT + timedelta(seconds=65))
+    finding = json.loads(encode(event, ISSUER))["data"]
+    assert finding["end_time"] - finding["start_time"] == finding["duration"] == 5000
+    assert finding["time"] - finding["start_time"] == 65_000
+    assert finding["finding_info"]["last_seen_time"] == finding["end_time"]
+    assert "comment" not in finding
+
+
+def test_a_closed_alert_says_what_was_suspected_at_its_strongest():
+    peak = transition(TransitionKind.UPDATE, 6.0, probability=0.99, contributions=evidence(5.0))
+    faded = transition(TransitionKind.CLEAR, 30.0, probability=0.1, contributions=())
+    *_, closed = life(raising(0.0), peak, faded)
+    finding = json.loads(encode(closed, ISSUER))["data"]
+    assert finding["message"] == (
+        "Ada was suspected of a manipulated face (swapped or reenacted). "
+        "Strongest cues: learned manipulation score. Closed: cleared."
     )
-    (event,) = life(step, who=who)
-    payload = encode(event, issuer)
-    assert len(payload) <= 4096
-    shown = parse(payload)
-    assert not any(unicodedata.category(sign) in {"Cc", "Cs"} for sign in shown.display_name + shown.text)
-    assert len(shown.display_name) == min(len(name), 80)
+    assert finding["evidences"][0]["data"]["log_odds"] == 5.0
+    assert finding["confidence_score"] == 99
 
 
 def test_a_plain_name_of_any_script_travels_as_it_is():
@@ -170,9 +271,10 @@ def test_the_words_never_claim_certainty(family: Family):
     assert "Ada" in plain_words(raised)
     if family is not Family.GUARD:
         assert "suspected" in plain_words(raised)
-        assert "Suspected" in plain_words(closed)
+        assert "was suspected" in plain_words(closed)
     else:
-        assert "cannot be judged (learned_score)" in plain_words(raised)
+        assert "sends video that cannot be judged (learned_score)" in plain_words(raised)
+        assert "sent video that could not be judged (learned_score). Closed: cleared." in plain_words(closed)
 
 
 def test_without_a_name_the_id_stands_for_the_person():

@@ -4,12 +4,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from guard.alerts.outbox import Letter, Outbox
+from guard.alerts.outbox import NEWEST, Letter, Outbox
 from guard.core.errors import ConfigError, DeliveryError
 
 pytestmark = pytest.mark.unit
@@ -128,14 +129,14 @@ def test_a_full_disk_is_a_retryable_error_and_loses_nothing_written(outbox: Outb
     assert len(payloads(outbox)) == 3
 
 
-def test_a_locked_file_is_a_retryable_error(outbox: Outbox, path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("guard.alerts.outbox.BUSY_TIMEOUT_S", 0.0)
-    other = Outbox(path)
-    outbox._connection.execute("BEGIN IMMEDIATE")
+def test_a_locked_file_is_a_retryable_error(outbox: Outbox, path: Path):
+    outbox._connection.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
     with pytest.raises(DeliveryError, match="locked"):
-        other.add([letter(1)])
-    outbox._connection.execute("ROLLBACK")
-    other.add([letter(1)])
+        outbox.add([letter(1)])
+    other.execute("ROLLBACK")
+    outbox.add([letter(1)])
     assert payloads(outbox) == [b"payload 1"]
     other.close()
 
@@ -160,8 +161,117 @@ def test_threads_may_share_it(outbox: Outbox):
 
 def test_nobody_else_may_read_it(outbox: Outbox, path: Path):
     outbox.add([letter(1)])
-    files = [path, *path.parent.glob("outbox.sqlite3-*")]
+    files = [path, *path.parent.glob("outbox.sqlite3[-.]*")]
+    assert len(files) == 4  # with the log, its index and the lock
     assert {file.stat().st_mode & 0o077 for file in files} == {0}
+
+
+VERSION_1 = """
+CREATE TABLE alerts (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id TEXT NOT NULL UNIQUE,
+    alert_id TEXT NOT NULL,
+    closes INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    made_at REAL NOT NULL,
+    sent INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX unsent ON alerts (row) WHERE sent = 0;
+INSERT INTO alerts (message_id, alert_id, closes, payload, made_at, sent)
+    VALUES ('a.1', 'a', 0, CAST('old 1' AS BLOB), 1.0, 1), ('b.1', 'b', 0, CAST('old 2' AS BLOB), 2.0, 0);
+PRAGMA user_version = 1;
+"""
+
+
+def parts_of(path: Path) -> set[tuple[object, ...]]:
+    """Tables and indexes of a closed file, and its version."""
+    with closing(sqlite3.connect(path)) as file:
+        parts = file.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+        return {*parts, tuple(file.execute("PRAGMA user_version").fetchone())}
+
+
+def test_a_file_of_version_1_is_brought_up_to_date_with_what_it_holds(path: Path, tmp_path: Path):
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(VERSION_1)
+    for _ in range(2):
+        outbox = Outbox(path)
+        assert payloads(outbox) == [b"old 2"]
+        assert [row.payload for row in outbox.newest(10)] == [b"old 2", b"old 1"]
+        outbox.close()
+    Outbox(tmp_path / "new.sqlite3").close()
+    assert parts_of(path) == parts_of(tmp_path / "new.sqlite3")
+
+
+def test_a_migration_that_fails_changes_nothing(path: Path):
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(f"{VERSION_1} CREATE TABLE life (x);")
+    before = parts_of(path)
+    with pytest.raises(ConfigError, match="already a table named life"):
+        Outbox(path)
+    assert parts_of(path) == before
+
+
+def test_the_newest_letter_of_each_alert_the_newest_first(outbox: Outbox):
+    for alert, number in [("a", 1), ("b", 1), ("a", 2), ("c", 1)]:
+        outbox.add([letter(number, alert=alert, closes=alert == "c")])
+    outbox.mark_sent(outbox.pending(2))
+    found = [(row.alert_id, row.payload) for row in outbox.newest(10)]
+    assert found == [("c", b"payload 1"), ("a", b"payload 2"), ("b", b"payload 1")]
+    assert [row.alert_id for row in outbox.newest(2)] == ["c", "a"]
+
+
+def test_open_alerts_are_those_whose_newest_letter_does_not_close(outbox: Outbox):
+    outbox.add([letter(1), letter(1, alert="b"), letter(2, alert="b", closes=True)])
+    outbox.add([letter(1, alert="c", closes=True), letter(2, alert="c")])
+    assert [row.alert_id for row in outbox.newest(10, open_only=True)] == ["c", "a"]
+    assert [row.alert_id for row in outbox.newest(1, open_only=True)] == ["c"]
+
+
+def test_the_newest_are_found_by_the_index_alone(outbox: Outbox):
+    plan = outbox._connection.execute(f"EXPLAIN QUERY PLAN {NEWEST}", (1, 10)).fetchall()
+    assert "SCAN alerts USING COVERING INDEX life" in [step[-1] for step in plan]
+
+
+def test_two_nodes_on_one_file_are_refused(outbox: Outbox, path: Path):
+    with pytest.raises(ConfigError, match="which a running node uses"):
+        Outbox(path)
+    outbox.close()
+    Outbox(path).close()
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from guard.alerts.outbox import Outbox
+outbox = Outbox(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_node_that_was_killed_holds_its_file_no_longer(path: Path):
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigError, match="which a running node uses"):
+            Outbox(path)
+        other.kill()
+    Outbox(path).close()
+
+
+def test_others_may_read_the_file_meanwhile(outbox: Outbox, path: Path):
+    outbox.add([letter(1)])
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
+        assert reader.execute("SELECT payload FROM alerts").fetchall() == [(b"payload 1",)]
+
+
+def test_a_file_that_was_refused_is_let_go(path: Path):
+    path.write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(ConfigError):
+        Outbox(path)
+    path.unlink()
+    Outbox(path).close()
 
 
 def test_a_file_of_a_newer_version_is_refused(path: Path):

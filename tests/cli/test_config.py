@@ -64,3 +64,17 @@ def test_what_serve_refuses_is_refused_here_and_not_repeated(
     assert done.status == 1
     assert done.error.startswith("guard: ")
     assert "hunter2" not in done.error + done.out
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"GUARD__FACES__MODEL_PATH": "nowhere.task"}, "nowhere.task"),
+        ({"GUARD__ANALYSIS__MANIPULATION_ENGINE": "face-manipulaton"}, "engine 'face-manipulaton'"),
+        ({"GUARD__WEB__TLS_CERT": "no.pem", "GUARD__WEB__TLS_KEY": "no.key"}, "no.pem"),
+    ],
+)
+def test_a_file_that_is_not_there_is_told(guard: Command, given: dict[str, str], told: str):
+    done = guard("config", "check", **given)
+    assert done.status == 1
+    assert told in done.error

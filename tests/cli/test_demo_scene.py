@@ -12,8 +12,9 @@ from guard.cli.demo.scene import Member, Options, Scene
 from guard.config import MqttSettings
 from guard.core.errors import MediaError
 from guard.core.types import VideoFrame
-from guard.media.client import FrameSource, WhepSubscriber
+from guard.media.client import FrameSource
 from guard.media.encode import VideoEncoder
+from guard.media.subscriber import WhepSubscriber
 from tests.support.media import drawn_frames, eventually
 from tests.support.node import bare_node, bare_settings
 

@@ -23,3 +23,11 @@ def test_a_reason_with_square_brackets_is_shown_whole(guard: Command, monkeypatc
     done = guard("engines", "check")
     assert done.status == 1
     assert done.out == f"{found[0].engine.name}: it is altered; run: pip install 'call-guard[demo]'\n"
+
+
+def test_a_model_without_a_manifest_is_told(guard: Command, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.onnx").write_bytes(b"x")
+    done = guard("engines", "check", "--dir", str(tmp_path))
+    assert done.status == 1
+    assert "expected engine.toml beside the model" in done.out

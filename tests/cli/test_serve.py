@@ -30,14 +30,39 @@ async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path):
     serving = asyncio.create_task(
         serve_until(stop, node, TokenIssuer("k" * 48, "x"), settings, said.put_nowait)
     )
-    words = await said.get()
-    url = words.removeprefix("listening at ")
+    url = await said.get()
     async with httpx.AsyncClient(trust_env=False) as client:
         assert (await client.get(f"{url}/readyz")).json()["ready"] is True
         stop.set()
+        while not node.not_ready():  # noqa: ASYNC110 -- a turn of the loop or two
+            await asyncio.sleep(0)
+        leaving = await client.get(f"{url}/readyz")
+        assert (leaving.status_code, leaving.json()["reasons"]) == (503, ["the node is stopping"])
+        assert (await client.get(f"{url}/livez")).status_code == 200
         await serving
         with pytest.raises(httpx.ConnectError):
             await client.get(f"{url}/livez")
+
+
+async def test_a_server_that_dies_ends_the_node(tmp_path: Path):
+    settings = bare_settings(tmp_path)
+    node = await asyncio.to_thread(bare_node, settings)
+    said: asyncio.Queue[str] = asyncio.Queue()
+    serving = asyncio.create_task(
+        serve_until(asyncio.Event(), node, TokenIssuer("k" * 48, "x"), settings, said.put_nowait)
+    )
+    await said.get()
+    (http,) = (task for task in asyncio.all_tasks() if task.get_name() == "http/accept")
+    http.cancel()
+    with pytest.raises(EnvironmentProblem, match="take connections"):
+        await serving
+    assert "the node is stopping" in node.not_ready()
+
+
+def test_lan_is_for_trying_out_only(guard: Command):
+    done = guard("serve", "--lan")
+    assert done.status == 1
+    assert "--dev" in done.error
 
 
 async def test_where_it_cannot_listen_the_node_is_stopped(tmp_path: Path):

@@ -43,6 +43,26 @@ def test_a_token_for_nothing_is_refused(guard: Command, arguments: tuple[str, ..
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    ("rights", "page"), [(("--publish",), "/join/standup#token="), (("--admin",), "/#token=")]
+)
+def test_a_link_opens_the_page_of_its_grant(guard: Command, rights: tuple[str, ...], page: str):
+    done = guard(
+        "token",
+        "--room",
+        "standup",
+        "--name",
+        "Ada",
+        *rights,
+        "--link",
+        "https://calls.example/",
+        GUARD__WEB__TOKEN_KEY=KEY,
+    )
+    address, _, token = done.out.strip().partition("#token=")
+    assert f"{address}#token=" == f"https://calls.example{page}"
+    assert TokenIssuer(KEY, "call-guard").check(token).room == "standup"
+
+
 def test_without_a_key_it_says_how_to_make_one(guard: Command):
     done = guard("token", "--room", "standup", "--name", "Ada", "--publish")
     assert done.status == 1

@@ -1,10 +1,10 @@
-"""TimedWindow forgets by age and by number; held_maximum finds what lasted."""
+"""TimedWindow forgets by age and by number; Pace counts what is recent; held_maximum finds what lasted."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.core.windows import TimedWindow, held_maximum
+from guard.core.windows import Pace, TimedWindow, held_maximum
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +30,24 @@ def test_number_of_samples_is_bounded():
     for at in range(10):
         window.add(float(at), at)
     assert window.values() == [7, 8, 9]
+
+
+def test_pace_is_that_of_the_last_seconds_only():
+    pace = Pace(span=2.0)
+    assert pace.rate(0.0) == 0.0
+    for number in range(100):
+        pace.add(number / 10)
+    assert pace.rate(9.9) == pytest.approx(10.0)
+    for number in range(40):
+        pace.add(10.0 + number / 20)
+    assert pace.rate(11.95) == pytest.approx(20.0)
+    assert pace.rate(20.0) == 0.0
+
+
+def test_once_is_no_pace():
+    pace = Pace()
+    pace.add(1.0)
+    assert pace.rate(1.0) == 0.0
 
 
 def test_cleared_window_is_empty_and_lasts_no_time():

@@ -1,16 +1,25 @@
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
 from guard.config import MediaSettings
-from guard.core.errors import CapacityError, GuardError, NotFoundError, SignallingError, UnsupportedCodec
+from guard.core.errors import (
+    CapacityError,
+    EnvironmentProblem,
+    GuardError,
+    NotFoundError,
+    SignallingError,
+    UnsupportedCodec,
+)
 from guard.core.types import VideoFrame
 from guard.media.assembler import AccessUnit, Codec
-from guard.media.client import FrameSource, WhepSubscriber, WhipPublisher
+from guard.media.client import FrameSource, WhipPublisher, _is_here
 from guard.media.encode import VideoEncoder
 from guard.media.publication import Publication
+from guard.media.subscriber import WhepSubscriber
+from guard.media.turn import IceServer
 from tests.support.media import LOOPBACK, FakeEndpoint, RefusingEndpoint, drawn_frames, eventually
 
 pytestmark = pytest.mark.media
@@ -70,6 +79,106 @@ async def test_a_clip_is_published_and_watched_over_whip_and_whep(codec: str):
     assert stats.fps > 0
     assert sender.sent > 0
     assert closed == ["left"]
+
+
+def audio_rejected(answer: str) -> str:
+    """As a media server that has no audio says it: by the port, and nothing more."""
+    return answer[: answer.index("m=audio")] + "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n"
+
+
+def of_another_server(answer: str) -> str:
+    """The transport named once for all, no end of candidates, and candidates that we cannot take."""
+    lines = audio_rejected(answer).replace("a=end-of-candidates\r\n", "").splitlines()
+    transport = [line for line in lines if line.startswith(("a=ice-", "a=fingerprint", "a=setup"))]
+    rest = [line for line in lines if line not in transport]
+    first = next(at for at, line in enumerate(rest) if line.startswith("m="))
+    more = [f"a=candidate:{n} 1 tcp 1 192.0.2.{n} 9 typ host tcptype passive" for n in range(30)]
+    more += [
+        "a=candidate:x 1 udp 1 media.example.org 9 typ host",
+        "a=candidate:y 1 udp 1 fe80::1%0 9 typ host",
+    ]
+    place = rest.index(next(line for line in rest if line.startswith("m=audio")))
+    return "\r\n".join([*rest[:first], *transport, *rest[first:place], *more, *rest[place:], ""])
+
+
+@pytest.mark.parametrize("changed", [audio_rejected, of_another_server])
+@pytest.mark.parametrize("codec", ["vp8", "h264"])
+async def test_video_of_a_server_without_audio_is_received(codec: str, changed: Callable[[str], str]):
+    publication = Publication("p1", MediaSettings(), LOOPBACK, time.monotonic, lambda _: None, lambda _: None)
+    watched: list[VideoFrame] = []
+    sender = publisher(FakeEndpoint(publication), source(codec, 6000))
+    watcher = WhepSubscriber(
+        "http://sfu.test/whep",
+        "",
+        clock=time.monotonic,
+        ice=LOOPBACK,
+        audio=True,
+        on_frame=watched.append,
+        http=FakeEndpoint(publication, changed=changed),
+    )
+    await sender.start()
+    await watcher.start()
+    await eventually(lambda: len(watched) > 3)
+    await sender.stop()
+    await watcher.stop()
+    await publication.close()
+
+
+async def test_servers_handed_in_are_not_asked_for():
+    asked: list[str] = []
+
+    class Noting(RefusingEndpoint):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            asked.append(request.method)
+            return await super().handle_async_request(request)
+
+    for servers in (None, (), (IceServer("stun:stun.example.org"),)):
+        endpoint = Noting(httpx.Response(503, text="full"))
+        sender = WhipPublisher(
+            "http://guard.test/whip",
+            "t",
+            source(),
+            clock=time.monotonic,
+            ice=LOOPBACK,
+            servers=servers,
+            http=endpoint,
+        )
+        with pytest.raises(CapacityError):
+            await sender.start()
+        await sender.stop()
+    assert asked == ["OPTIONS", "POST", "POST", "POST"]
+
+
+async def test_relay_only_offers_nothing_without_a_relay():
+    endpoint = RefusingEndpoint(httpx.Response(204))
+    sender = WhipPublisher(
+        "http://guard.test/whip",
+        "t",
+        source(),
+        clock=time.monotonic,
+        ice=LOOPBACK,
+        relay_only=True,
+        http=endpoint,
+    )
+    with pytest.raises(EnvironmentProblem, match="relay only: expected a TURN server"):
+        await sender.start()
+    await sender.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8080/whip/a", True),
+        ("https://[::1]/whip/a", True),
+        ("http://localhost/whip/a", True),
+        ("http://192.0.2.1/whip/a", False),
+        ("http://guard.example.org/whip/a", False),
+        ("http://[/", False),
+        ("", False),
+    ],
+)
+def test_a_node_on_this_machine_is_known_by_its_address(url: str, *, here: bool):
+    assert _is_here(url) is here
 
 
 @pytest.mark.parametrize(

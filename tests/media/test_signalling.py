@@ -1,4 +1,5 @@
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from guard.core.errors import SignallingError, UnsupportedCodec
 from guard.media.assembler import Codec
-from guard.media.signalling import Format, read_fragment, read_offer
+from guard.media.signalling import Format, read_answer, read_fragment, read_offer
 
 pytestmark = pytest.mark.unit
 
@@ -148,6 +149,78 @@ def test_a_mutated_offer_is_read_or_refused(at: int, cut: int, put: str):
         assert read.video
 
 
+UNSOUND = [
+    "1 1 udp 1 192.0.2.1 0 typ host",
+    "1 1 udp 1 192.0.2.1 65536 typ host",
+    "1 1 udp 1 192.0.2.1 -1 typ host",
+    "1 0 udp 1 192.0.2.1 5000 typ host",
+    "1 3 udp 1 192.0.2.1 5000 typ host",
+    "1 1 udp 1 example.org 5000 typ host",
+    "1 1 udp 1 a.b.local 5000 typ host",
+    "1 1 udp 1 192.0.2.256 5000 typ host",
+    "1 1 udp 1 fe80::1%eth0 5000 typ host",
+]
+
+
+ASKED = offer(section("video", 0, VP8, "recvonly"), section("audio", 1, OPUS, "recvonly"))
+ANSWER = ASKED.replace("recvonly", "sendonly").replace("actpass", "passive")
+TAKEN, REFUSED_AUDIO = (
+    ANSWER[: ANSWER.index("m=audio")],
+    "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n",
+)
+
+
+def test_a_good_answer_is_kept():
+    assert read_answer(ANSWER.encode(), ASKED) == ANSWER
+
+
+def test_an_answer_keeps_sixteen_candidates_that_are_of_use():
+    unsound = "".join(f"a=candidate:{one}\r\n" for one in ["x", *UNSOUND])
+    named = unsound + CANDIDATE.format("tcp", 7) + "".join(CANDIDATE.format("udp", n) for n in range(200))
+    read = read_answer(TAKEN + named + ANSWER[len(TAKEN) :], ASKED)
+    kept = [line for line in read.splitlines() if "candidate" in line]
+    assert kept == [CANDIDATE.format("udp", n).strip() for n in range(16)]
+
+
+def test_a_rejected_audio_section_becomes_inactive():
+    read = read_answer(TAKEN + REFUSED_AUDIO, ASKED)
+    assert read.startswith(TAKEN)
+    audio = read[len(TAKEN) :].splitlines()
+    assert audio[0] == "m=audio 9 UDP/TLS/RTP/SAVPF 111"
+    assert {"a=mid:1", "a=inactive", "a=rtcp-mux", "a=setup:passive", "a=ice-ufrag:abcd"} <= set(audio)
+    assert "a=recvonly" not in audio
+
+
+def test_an_answer_without_video_is_refused():
+    rejected = TAKEN.replace("m=video 9", "m=video 0") + ANSWER[len(TAKEN) :]
+    with pytest.raises(UnsupportedCodec, match=r"SDP answer: expected video in VP8 or H\.264"):
+        read_answer(rejected, ASKED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v=0\r\nm=video\r\n",
+        TAKEN + "a=rtpmap:one\r\n",
+        TAKEN + "a=fmtp:99 x=1\r\n",
+        TAKEN + "a=mid:0\r\n" * 1000,
+        TAKEN + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n",
+        b"\xff",
+        "a" * 65_537,
+    ],
+)
+def test_a_broken_answer_is_refused(text: str | bytes):
+    with pytest.raises(SignallingError):
+        read_answer(text, ASKED)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, len(ANSWER) - 1), st.integers(0, 30), st.text(max_size=20))
+def test_a_mutated_answer_is_read_or_refused(at: int, cut: int, put: str):
+    with suppress(SignallingError):
+        assert "m=" in read_answer(ANSWER[:at] + put + ANSWER[at + cut :], ASKED)
+
+
 def test_a_fragment_is_read_with_its_sections():
     text = (
         "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=video 9 RTP/AVP 0\r\na=mid:v\r\n"
@@ -173,19 +246,6 @@ def test_a_fragment_is_read_with_its_sections():
 def test_a_broken_fragment_is_refused(text: str | bytes, words: str):
     with pytest.raises(SignallingError, match=words):
         read_fragment(text)
-
-
-UNSOUND = [
-    "1 1 udp 1 192.0.2.1 0 typ host",
-    "1 1 udp 1 192.0.2.1 65536 typ host",
-    "1 1 udp 1 192.0.2.1 -1 typ host",
-    "1 0 udp 1 192.0.2.1 5000 typ host",
-    "1 3 udp 1 192.0.2.1 5000 typ host",
-    "1 1 udp 1 example.org 5000 typ host",
-    "1 1 udp 1 a.b.local 5000 typ host",
-    "1 1 udp 1 192.0.2.256 5000 typ host",
-    "1 1 udp 1 fe80::1%eth0 5000 typ host",
-]
 
 
 @pytest.mark.parametrize("candidate", UNSOUND)

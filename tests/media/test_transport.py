@@ -2,9 +2,11 @@ import asyncio
 import socket
 import struct
 import time
+from types import ModuleType
 
 import pytest
-from aioice.ice import StunProtocol
+from aioice import ice
+from aioice.ice import Connection, StunProtocol
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 
 from guard.config import MediaSettings
@@ -22,9 +24,15 @@ def test_the_installed_aiortc_has_every_name_that_is_used():
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(StunProtocol, "send_stun"), (RTCDtlsTransport, "_register_rtp_receiver")]
+    ("owner", "name"),
+    [
+        (StunProtocol, "send_stun"),
+        (Connection, "_add_remote_candidate"),
+        (RTCDtlsTransport, "_register_rtp_receiver"),
+        (ice, "relayed_candidate"),
+    ],
 )
-def test_a_name_that_is_gone_is_named(owner: type, name: str, monkeypatch: pytest.MonkeyPatch):
+def test_a_name_that_is_gone_is_named(owner: type | ModuleType, name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delattr(owner, name)
     with pytest.raises(
         EnvironmentProblem, match=rf"aiortc 1\.\d+.*expected {owner.__name__}\.{name}, got none"

@@ -7,21 +7,23 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Self
 
 import pytest
 
 from guard.alerts.board import Note
-from guard.alerts.lifecycle import Participant
+from guard.alerts.lifecycle import AlertBook, AlertEvent, AlertKind, Participant
 from guard.alerts.message import AlertMessage, EngineDigest, Issuer, parse
 from guard.alerts.mqtt import BrokerMessage, watch
-from guard.config.settings import MqttSettings
+from guard.config.settings import AlertSettings, MqttSettings
 from guard.core.types import Contribution, Cue, Family, Reason, Transition, TransitionKind
 
 NODE = "node-1"
 WHO = Participant("demo-1", "p-7", display_name="Ada", external_id="crm/42")
 ISSUER = Issuer(NODE, "0.1.0", 0.85, (EngineDigest(name="face-manipulation", sha256="ab" * 32),))
+START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 PATIENCE_S = 15.0
 """How long a test waits for a broker before it fails."""
 
@@ -64,11 +66,40 @@ def clearing(at: float) -> Transition:
     return transition(TransitionKind.CLEAR, at, probability=0.2)
 
 
+class BookInTime:
+    """A book fed in virtual time."""
+
+    def __init__(self) -> None:
+        ids = count(1)
+        self.book = AlertBook(AlertSettings(), lambda _: f"alert-{next(ids)}")
+        self.events: list[AlertEvent] = []
+
+    def take(self, step: Transition, who: Participant = WHO) -> tuple[AlertEvent, ...]:
+        events = self.book.handle(who, step, step.at, START + timedelta(seconds=step.at))
+        self.events.extend(events)
+        return events
+
+    def leave(self, at: float, who: Participant = WHO) -> tuple[AlertEvent, ...]:
+        return self.book.participant_left(who, at, START + timedelta(seconds=at))
+
+    def acknowledge(self, at: float, alert: str = "alert-1", by: str = "Grace") -> AlertEvent:
+        return self.book.acknowledge(alert, by, "called back", now=at, wall=START + timedelta(seconds=at))
+
+    def suppress(
+        self, at: float, minutes: float = 30, alert: str = "alert-1", reason: str = "known filter"
+    ) -> AlertEvent:
+        wall = START + timedelta(seconds=at)
+        return self.book.suppress(alert, "Grace", reason, minutes, now=at, wall=wall)
+
+    def kinds(self) -> list[AlertKind]:
+        return [event.kind for event in self.events]
+
+
 class WallTime:
     """A wall clock that a test turns."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+        self.now = START
 
     def __call__(self) -> datetime:
         return self.now
@@ -93,8 +124,8 @@ class Watcher:
                     self.messages.append(message)
                     self._news.notify_all()
 
-    async def until(self, wanted: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S), self._news:
+    async def until(self, wanted: Callable[[], bool], patience: float = PATIENCE_S) -> None:
+        async with asyncio.timeout(patience), self._news:
             await self._news.wait_for(wanted)
 
     def alerts(self) -> list[AlertMessage]:

@@ -17,6 +17,7 @@ from guard.media.forwarder import UnitQueue
 from guard.media.publication import Publication, Subscription
 from guard.media.signalling import OPUS
 from guard.media.transport import Peer
+from guard.media.turn import IceServer, link_value
 
 LOOPBACK = IceSettings(host_addresses=("127.0.0.1",), allow_loopback=True)
 DEADLINE_S = 20.0
@@ -146,10 +147,20 @@ class LoopbackSubscriber:
 
 
 class FakeEndpoint(httpx.AsyncBaseTransport):
-    """A WHIP and WHEP endpoint about one publication, answering in this process."""
+    """A WHIP and WHEP endpoint about one publication, answering in this process.
 
-    def __init__(self, publication: Publication) -> None:
+    ``servers`` are named ahead of an offer; ``changed`` is what becomes of an answer.
+    """
+
+    def __init__(
+        self,
+        publication: Publication,
+        servers: tuple[IceServer, ...] = (),
+        changed: Callable[[str], str] = lambda answer: answer,
+    ) -> None:
         self.publication = publication
+        self.servers = servers
+        self.changed = changed
         self.subscriptions: list[Subscription] = []
         self.deleted: list[str] = []
         self.tokens: set[str] = set()
@@ -160,13 +171,15 @@ class FakeEndpoint(httpx.AsyncBaseTransport):
         if request.method == "DELETE":
             self.deleted.append(path)
             return httpx.Response(200)
+        if request.method == "OPTIONS":
+            return httpx.Response(204, headers=[("Link", link_value(server)) for server in self.servers])
         offer = await request.aread()
         if path.startswith("/whip"):
             answer = await self.publication.answer(offer)
         else:
             subscription, answer = await self.publication.subscribe(offer, lambda _: None)
             self.subscriptions.append(subscription)
-        return httpx.Response(201, text=answer, headers={"Location": f"{path}/1"})
+        return httpx.Response(201, text=self.changed(answer), headers={"Location": f"{path}/1"})
 
 
 class RefusingEndpoint(httpx.AsyncBaseTransport):

@@ -1,13 +1,16 @@
 """The HTTP server: where it listens, and what it says when it cannot."""
 
+import asyncio
+import errno
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from guard.config import WebSettings
-from guard.core.errors import EnvironmentProblem
+from guard.core.errors import ConfigError, EnvironmentProblem
 from guard.web.server import HttpServer
 
 pytestmark = pytest.mark.media
@@ -39,6 +42,33 @@ async def test_an_address_that_is_not_ours_is_not_called_taken(host: str):
     ) as told:
         await HttpServer(FastAPI(), WebSettings(host=host, port=0)).start()
     assert "in use" not in str(told.value)
+
+
+async def test_a_certificate_that_cannot_be_used_is_told_before_anybody_listens(tmp_path: Path):
+    web = WebSettings(port=0, tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
+    server = HttpServer(FastAPI(), web)
+    with pytest.raises(ConfigError, match=r"web\.tls_cert: .*cert\.pem: No such file"):
+        await server.start()
+    assert server.port == 0
+
+
+async def test_it_tells_when_it_ends_by_itself(monkeypatch: pytest.MonkeyPatch):
+    def no_more(_listener: socket.socket) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", no_more)
+    async with HttpServer(FastAPI(), WebSettings(port=0)) as server:
+        with pytest.raises(EnvironmentProblem, match=f"{server.url}: .*Bad file descriptor; start it again"):
+            await server.failed()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", server.port)
+
+
+async def test_it_does_not_fail_by_being_stopped():
+    async with HttpServer(FastAPI(), WebSettings(port=0)) as server:
+        waiting = asyncio.create_task(server.failed())
+        await asyncio.sleep(0)
+    await waiting
 
 
 async def test_stopping_at_once_leaves_nothing():

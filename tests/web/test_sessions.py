@@ -18,7 +18,7 @@ from guard.session.node import Node
 from guard.web.app import create_app
 from guard.web.tokens import TokenIssuer
 from tests.support.media import LOOPBACK
-from tests.support.node import bare_node, bare_settings
+from tests.support.node import bare_node, bare_settings, wall
 
 pytestmark = pytest.mark.media
 
@@ -47,14 +47,14 @@ async def offer() -> AsyncIterator[str]:
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
     node = await asyncio.to_thread(bare_node, bare_settings(tmp_path))
     yield node
-    for session in list(node._sessions):
-        await node.leave(session)
+    for session in node._rooms.sessions():
+        await node.leave(session.id)
     await node._watch.desk.close(deadline=0)  # its link never ran
 
 
 @pytest.fixture
 async def client(node: Node) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(node, TOKENS, node._settings.web))
+    transport = httpx.ASGITransport(create_app(node, TOKENS, node._settings, wall))
     async with httpx.AsyncClient(transport=transport, base_url="http://guard") as client:
         yield client
 

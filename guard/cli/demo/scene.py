@@ -27,9 +27,11 @@ from guard.config import AlertSettings, IceSettings, MqttSettings, Settings, Web
 from guard.core.errors import SignallingError
 from guard.core.types import Family, VideoFrame
 from guard.core.units import Seconds
-from guard.media.client import FrameSource, WhepSubscriber, WhipPublisher
+from guard.media.client import FrameSource, WhipPublisher
 from guard.media.encode import VideoEncoder
-from guard.session.node import Node, open_node
+from guard.media.subscriber import WhepSubscriber
+from guard.session.node import Node
+from guard.session.opening import open_node
 from guard.web.app import create_app
 from guard.web.server import HttpServer
 from guard.web.tokens import TokenIssuer
@@ -187,7 +189,7 @@ async def stage(options: Options, watch: Stopwatch, say: Callable[[str], None]) 
         stack.push_async_callback(node.stop)
         tokens = TokenIssuer(secrets.token_urlsafe(48), settings.web.token_audience)
         server = await stack.enter_async_context(
-            HttpServer(create_app(node, tokens, settings.web), settings.web)
+            HttpServer(create_app(node, tokens, settings, _wall), settings.web)
         )
         say(f"node at {server.url}, MQTT broker at {broker.url}")
         cast = [await _join(part, server.url, tokens, settings.ice, stack) for part in parts]

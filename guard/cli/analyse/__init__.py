@@ -1,0 +1,1 @@
+"""``guard analyse``: files through the same pipeline as live calls."""

@@ -1,0 +1,230 @@
+"""What ``guard publish`` does: pictures of a file or a camera, sent as a caller sends them."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum, unique
+from itertools import count
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from guard.cli.towards import towards
+from guard.cli.waiting import unless
+from guard.config import IceSettings
+from guard.core.types import Plane, VideoFrame
+from guard.core.units import Seconds
+from guard.media.client import FrameSource, WhipPublisher
+from guard.media.encode import VideoEncoder
+from guard.media.live import names_camera, open_live, without_credentials
+from guard.media.sources import Clip, open_clip
+
+STILL_FPS = 10.0
+"""A picture file is sent so often."""
+
+MOST_PIXELS = 1280 * 720
+"""Larger pictures are scaled down to about this."""
+
+BITS_PER_PIXEL = 0.08
+LEAST_BITRATE, MOST_BITRATE = 150_000, 2_500_000
+
+TICK: Seconds = 0.1
+
+LAST_PICTURES: Seconds = 0.2
+"""At its end a clip's newest pictures are still on their way."""
+
+Size = tuple[int, int]
+
+
+@unique
+class Ended(StrEnum):
+    """How a broadcast ended."""
+
+    SOURCE = "source"
+    """The clip is over."""
+    STOPPED = "stopped"
+    """Ctrl-C or SIGTERM."""
+    TIME = "time"
+    """As long as was asked for."""
+    CALL = "call"
+    """The node ended the call, or the network did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be sent, and where."""
+
+    source: str
+    url: str
+    token: str
+    codec: Literal["vp8", "h264"] = "vp8"
+    loop: bool = False
+    bitrate: int | None = None
+    """Bits a second; None: by size and rate."""
+    seconds: Seconds | None = None
+    """None: to the end of the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How a broadcast is going."""
+
+    sent: int
+    """Pictures."""
+    seconds: Seconds
+    fps: float
+    """Sent in the last second or so."""
+    dropped: int
+    keyframes_asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went; the line of ``--json``."""
+
+    sent: int
+    seconds: Seconds
+    dropped: int
+    watch_url: str | None
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """A source that was found to hold pictures."""
+
+    title: str
+    size: Size
+    fps: float
+    frames: Iterator[VideoFrame]
+    """Of any size; ``pts`` from 0 in real time."""
+    stop: Callable[[], None]
+    """Make ``frames`` end, where they may wait for a camera."""
+
+
+def open_pictures(source: str, *, loop: bool) -> Pictures:
+    """Look into a file or at a camera; raise MediaError where there is no picture. Blocks."""
+    if names_camera(source):
+        live = open_live(source, time.monotonic)
+        size = fitting(live.width, live.height)
+        return Pictures(without_credentials(source), size, live.fps, live.frames(), live.stopping.set)
+    clip = open_clip(source)
+    frames = still(clip) if clip.still else endless(clip) if loop else clip.frames()
+    fps = STILL_FPS if clip.still else clip.fps
+    return Pictures(clip.path.name, fitting(clip.width, clip.height), fps, frames, lambda: None)
+
+
+def still(clip: Clip) -> Iterator[VideoFrame]:
+    """The one picture of a file, ten times a second for ever."""
+    (frame,) = clip.frames()
+    for number in count():
+        yield replace(frame, pts=number / STILL_FPS)
+
+
+def endless(clip: Clip) -> Iterator[VideoFrame]:
+    """The clip again and again, in one time."""
+    began: Seconds = 0.0
+    while True:
+        newest: Seconds = 0.0
+        for frame in clip.frames():
+            newest = frame.pts
+            yield replace(frame, pts=began + newest)
+        began += newest + 1.0 / clip.fps
+
+
+def fitting(width: int, height: int) -> Size:
+    """The size at which such pictures are sent: not too large, even sides, the same shape."""
+    scale = min(1.0, math.sqrt(MOST_PIXELS / (width * height)))
+    return max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
+
+
+def scaled(frame: VideoFrame, size: Size) -> VideoFrame:
+    """The frame in this size, which has even sides."""
+    if (frame.width, frame.height) == size:
+        return frame
+    half = (size[0] // 2, size[1] // 2)
+    return replace(frame, y=_plane(frame.y, size), u=_plane(frame.u, half), v=_plane(frame.v, half))
+
+
+def _plane(plane: Plane, size: Size) -> Plane:
+    return np.asarray(cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def usual_bitrate(size: Size, fps: float) -> int:
+    """Bits a second at which a face of a call looks like one."""
+    return round(min(MOST_BITRATE, max(LEAST_BITRATE, size[0] * size[1] * fps * BITS_PER_PIXEL)))
+
+
+async def broadcast(
+    order: Order,
+    stop: asyncio.Event,
+    show: Callable[[Progress], None],
+    *,
+    greet: Callable[[Pictures, str | None], None],
+    ice: IceSettings | None = None,
+) -> Outcome:
+    """Send until the source ends, ``stop`` is set, or the call breaks off; ``greet`` once connected.
+
+    Raises a GuardError where the source cannot be read or the node refuses, and what broke a source off.
+    """
+    pictures = await asyncio.to_thread(open_pictures, order.source, loop=order.loop)
+    frames = (scaled(frame, pictures.size) for frame in pictures.frames)
+    bitrate = order.bitrate or usual_bitrate(pictures.size, pictures.fps)
+    encoder = VideoEncoder(order.codec, *pictures.size, pictures.fps, bitrate)
+    source = FrameSource(frames, encoder, time.monotonic)
+    ice = ice or await asyncio.to_thread(towards, IceSettings(), order.url)
+    publisher = WhipPublisher(order.url, order.token, source, clock=time.monotonic, ice=ice)
+    try:
+        await unless(stop, publisher.start())
+        began = time.monotonic()
+        if not stop.is_set():
+            greet(pictures, publisher.watch_url)
+        ended = await _until_ended(order, publisher, source, stop, show)
+        if ended is Ended.SOURCE:
+            await asyncio.sleep(LAST_PICTURES)
+    finally:
+        pictures.stop()
+        await publisher.stop()
+    return Outcome(publisher.sent, time.monotonic() - began, publisher.dropped, publisher.watch_url, ended)
+
+
+async def _until_ended(
+    order: Order,
+    publisher: WhipPublisher,
+    source: FrameSource,
+    stop: asyncio.Event,
+    show: Callable[[Progress], None],
+) -> Ended:
+    ends = {stop: Ended.STOPPED, source.ended: Ended.SOURCE, publisher.gone: Ended.CALL}
+    meter, began = Meter(), time.monotonic()
+    limit = math.inf if order.seconds is None else order.seconds
+    while True:
+        seconds = time.monotonic() - began
+        if source.failure is not None:
+            raise source.failure
+        for event, ended in ends.items():
+            if event.is_set():
+                return ended
+        if seconds >= limit:
+            return Ended.TIME
+        fps = meter.rate(publisher.sent, seconds)
+        show(Progress(publisher.sent, seconds, fps, publisher.dropped, source.keyframes_asked))
+        await asyncio.sleep(TICK)
+
+
+class Meter:
+    """Pictures a second, over the last second or so."""
+
+    def __init__(self) -> None:
+        self._since: tuple[int, Seconds] = (0, 0.0)
+        self._rate = 0.0
+
+    def rate(self, sent: int, now: Seconds) -> float:
+        """The newest rate, told how many were sent by now."""
+        if now - self._since[1] >= 1.0:
+            self._rate = (sent - self._since[0]) / (now - self._since[1])
+            self._since = (sent, now)
+        return self._rate

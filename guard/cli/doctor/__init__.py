@@ -1,0 +1,1 @@
+"""``guard doctor``: what this machine can run, and why not."""

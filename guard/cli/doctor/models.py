@@ -1,0 +1,70 @@
+"""The face model and the engines: whole, computing what they should, how fast, under which terms."""
+
+import time
+from statistics import median
+
+import numpy as np
+
+from guard.cli.doctor.check import Check, Checks, Level, trial
+from guard.config import Settings
+
+AREA = "models"
+RUNS = 15
+
+
+def models(settings: Settings) -> Checks:
+    """The models that the settings name, and every other engine that is there."""
+    yield trial(AREA, "face model", lambda: _face_model(settings))
+    yield trial(AREA, "face landmarker", lambda: _landmarker(settings))
+    yield from _engines(settings)
+
+
+def _face_model(settings: Settings) -> str:
+    from guard.faces.landmarker import load_model  # noqa: PLC0415 -- may be broken
+
+    load_model(settings.faces)
+    return f"sha256 {settings.faces.model_sha256[:16]}… as expected"
+
+
+def _landmarker(settings: Settings) -> str:
+    from guard.faces.landmarker import load_model  # noqa: PLC0415 -- may be broken
+    from guard.faces.tracker import FaceTracker  # noqa: PLC0415 -- same
+
+    began = time.monotonic()
+    FaceTracker(settings.faces, load_model(settings.faces)).close()
+    return f"opens in {1000 * (time.monotonic() - began):.0f} ms"
+
+
+def _engines(settings: Settings) -> Checks:
+    from guard.inference.locate import engine_folders, unnamed_folders  # noqa: PLC0415 -- may be broken
+
+    folder, analysis = settings.analysis.engines_dir, settings.analysis
+    used = (analysis.manipulation_engine, analysis.presentation_engine)
+    names = [found.name for found in engine_folders(folder)]
+    for name in dict.fromkeys((*used, *names)):
+        level = Level.FAILED if name in used else Level.WARNING
+        yield trial(AREA, f"engine {name}", lambda name=name: _engine(name, settings), level=level)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    for lacking in unnamed_folders(folder):
+        yield Check(AREA, f"engine {lacking.name}", Level.WARNING, "a model without engine.toml", "both")
+
+
+def _engine(name: str, settings: Settings) -> str:
+    from guard.inference.locate import find_engine  # noqa: PLC0415 -- may be broken
+    from guard.inference.open import open_engine  # noqa: PLC0415 -- same
+    from guard.inference.parity import GOLDEN_NAME, check_parity  # noqa: PLC0415 -- same
+
+    folder = settings.analysis.engines_dir
+    loaded = open_engine(name, folder)
+    try:
+        difference = check_parity(loaded.engine, loaded.manifest, find_engine(name, folder) / GOLDEN_NAME)
+        side = loaded.manifest.input.size
+        feeds = {loaded.manifest.input.name: np.zeros((1, 3, side, side), np.float32)}
+        times = []
+        for _ in range(RUNS):
+            began = time.perf_counter()
+            loaded.engine.infer(feeds)
+            times.append(time.perf_counter() - began)
+    finally:
+        loaded.engine.deactivate()
+    speed = f"{1000 * median(times):.1f} ms a face on one core"
+    return f"within {difference:.1e} of its golden outputs, {speed}; {loaded.manifest.engine.terms()}"

@@ -1,0 +1,331 @@
+"""The ICE half of the adapter: our sockets, which candidates are taken and told, which datagrams come in."""
+# ruff: noqa: SLF001 -- part of the adapter that uses aioice's private names, see transport.ADAPTED
+
+import asyncio
+import copy
+import errno
+import secrets
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from aioice import Candidate, ice, stun
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import CandidatePair, Connection, StunProtocol
+from aioice.mdns import is_mdns_hostname
+
+from guard.config import IceSettings
+from guard.core.errors import CapacityError, EnvironmentProblem
+from guard.core.units import Seconds
+from guard.media.gates import LAST_STUN_BYTE, MAX_KNOWN_ADDRESSES, DatagramGate
+from guard.media.ice.candidates import MAX_MDNS_NAMES, CandidatePolicy, told_address
+from guard.media.ice.mdns import look_up
+from guard.media.signalling import PARSER_FAULTS
+
+if TYPE_CHECKING:
+    from guard.media.turn import IceServer
+
+HANDLER_FAULTS = (*PARSER_FAULTS, MemoryError)
+"""What a handler may raise on a hostile packet; counted, never the end of a call."""
+
+RELAY_FAULTS = (OSError, stun.TransactionError, *PARSER_FAULTS)
+"""What asking a TURN server may raise, a time-out among it."""
+
+RELAY_TIMEOUT: Seconds = 3.0
+MAX_RELAYS = 3
+"""TURN servers that are tried, one after the other, while the offer waits."""
+
+RECEIVE_BUFFER = 1 << 18
+
+Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
+"""Runs something that ends with the peer at the latest."""
+
+
+def require(owner: object, name: str) -> None:
+    """Raise EnvironmentProblem unless the installed aiortc and aioice have this private name."""
+    if not hasattr(owner, name):
+        place = getattr(owner, "__name__", type(owner).__name__)
+        msg = (
+            f"aiortc {version('aiortc')} with aioice {version('aioice')}: expected {place}.{name}, "
+            f"got none; install the version this was written for: pip install 'aiortc>=1.16,<1.17'"
+        )
+        raise EnvironmentProblem(msg)
+
+
+def replace(owner: object, name: str, ours: Callable[..., Any]) -> None:
+    """Put ours in the place of a method, on this one object only."""
+    require(owner, name)
+    setattr(owner, name, ours)
+
+
+def bound_socket(address: str, port_min: int, port_max: int) -> socket.socket:
+    """A UDP socket at this address, on a port of the range, from a random one on; 0: on any port.
+
+    Raise CapacityError where every port is taken, OSError where the address is not of this machine.
+    """
+    udp = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        udp.setblocking(False)  # noqa: FBT003 -- its only argument
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        _bind(udp, address, port_min, port_max)
+    except (OSError, CapacityError):
+        udp.close()
+        raise
+    return udp
+
+
+def _bind(udp: socket.socket, address: str, port_min: int, port_max: int) -> None:
+    count = port_max - port_min + 1
+    start = secrets.randbelow(count)
+    for step in range(count):
+        try:
+            return udp.bind((address, port_min + (start + step) % count))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    msg = (
+        f"media ports: expected a free one of {port_min} to {port_max} at {address}, got none; "
+        f"widen ice.port_min and ice.port_max (a call takes one port an address), or try later"
+    )
+    raise CapacityError(msg)
+
+
+class IceAdapter:
+    """What stands between aioice and the network for one peer.
+
+    ``own`` are the addresses to listen on. ``dropped`` counts datagrams and candidates refused: ``candidate``
+    beyond the limits, ``candidate_denied`` by the policy, ``mdns`` names not found or too many.
+    ``faults`` counts what handlers raised.
+    """
+
+    def __init__(
+        self,
+        settings: IceSettings,
+        own: tuple[str, ...],
+        dropped: Counter[str],
+        faults: Counter[str],
+        spawn: Spawn,
+        *,
+        relay_only: bool,
+    ) -> None:
+        self._policy = CandidatePolicy.of(own, allow_loopback=settings.allow_loopback)
+        self._relay_only = relay_only
+        self._addresses = () if relay_only else own
+        self._settings = settings
+        self._dropped = dropped
+        self._faults = faults
+        self._spawn = spawn
+        self._lookups: dict[str, asyncio.Task[str | None]] = {}
+        self.servers: tuple[IceServer, ...] = ()
+        """TURN servers that may relay for us; STUN servers are not asked."""
+
+    def adapt(self, connection: Connection) -> None:
+        """Take over one connection, before it has gathered or been told anything."""
+        replace(connection, "get_component_candidates", partial(self._gather, connection))
+        replace(connection, "data_received", partial(self._take_data, connection.data_received))
+        adding = partial(self._add, connection, connection.add_remote_candidate)
+        replace(connection, "add_remote_candidate", adding)
+        taking = partial(self._take_candidate, connection._add_remote_candidate)
+        replace(connection, "_add_remote_candidate", taking)
+        replace(connection, "check_incoming", partial(self._check, connection, connection.check_incoming))
+        # A caller behind NAT may have named no address that we use: its own check tells the one to use. So
+        # wait for it until the call is overdue (RFC 8863), also when no more candidates will be named.
+        replace(connection, "_remote_candidates_expected", lambda: True)
+        replace(connection, "_prune_components", lambda: None)
+
+    def close(self) -> None:
+        """Look up nothing more."""
+        for lookup in self._lookups.values():
+            lookup.cancel()
+
+    async def _gather(
+        self, connection: Connection, component: int, addresses: list[str], **_: object
+    ) -> list[Candidate]:
+        """Gather our candidates; stands in for aioice's, which would take addresses of its own choice."""
+        del addresses
+        found: list[Candidate] = []
+        failures: list[Exception] = []
+        for address in self._addresses:
+            try:
+                found.append(await self._open(connection, component, address))
+            except (OSError, CapacityError) as failure:
+                failures.append(failure)
+        found += await self._relay(connection, component, failures)
+        if connection._closing:
+            # Closed meanwhile: aioice has closed what it had then, and will not look again.
+            await asyncio.gather(*(protocol.close() for protocol in connection._protocols))
+        if not found:
+            raise self._nothing_open(failures)
+        return found
+
+    async def _open(self, connection: Connection, component: int, address: str) -> Candidate:
+        """Open a socket of ours; return its host candidate (RFC 8445 section 5.1.1.1) as the peer is told."""
+        udp = bound_socket(address, self._settings.port_min, self._settings.port_max)
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.create_datagram_endpoint(lambda: StunProtocol(connection), sock=udp)
+        host, port = udp.getsockname()[:2]
+        protocol.local_candidate = Candidate(
+            candidate_foundation("host", "udp", host),
+            component,
+            "udp",
+            candidate_priority(component, "host"),
+            host,
+            port,
+            "host",
+        )
+        self._keep(connection, protocol)
+        told = copy.copy(protocol.local_candidate)
+        told.host = told_address(host, self._settings.public_address)
+        return told
+
+    async def _relay(
+        self, connection: Connection, component: int, failures: list[Exception]
+    ) -> list[Candidate]:
+        """Have the first TURN server that will relay for us (RFC 8445 section 5.1.1.2)."""
+        relays = [(server, relay) for server in self.servers if (relay := server.relay()) is not None]
+        for server, relay in relays[:MAX_RELAYS]:
+            try:
+                async with asyncio.timeout(RELAY_TIMEOUT):
+                    candidate, protocol = await ice.relayed_candidate(
+                        component=component,
+                        hide_related_address=True,
+                        protocol_factory=lambda: StunProtocol(connection),
+                        turn_server=(relay.host, relay.port),
+                        turn_username=server.username,
+                        turn_password=server.credential,
+                        turn_ssl=relay.tls,
+                        turn_transport=relay.transport,
+                    )
+            except RELAY_FAULTS as failure:
+                failures.append(failure)
+            else:
+                replace(protocol, "close", partial(_close_relayed, protocol, protocol.close))
+                self._keep(connection, protocol)
+                return [candidate]
+        return []
+
+    def _keep(self, connection: Connection, protocol: StunProtocol) -> None:
+        connection._protocols.append(protocol)
+        self._gate_socket(connection, protocol)
+
+    def _nothing_open(self, failures: list[Exception]) -> Exception:
+        why = f"got none ({failures[-1] if failures else 'no address, no server'})"
+        if not self._addresses:
+            return EnvironmentProblem(
+                f"relay only: expected a TURN server that relays, {why}; check its address and password"
+            )
+        full = [failure for failure in failures if isinstance(failure, CapacityError)]
+        own = ", ".join(self._addresses)
+        return next(
+            iter(full),
+            EnvironmentProblem(f"ice.host_addresses: expected one of {own} here, {why}; correct it"),
+        )
+
+    async def _add(
+        self,
+        connection: Connection,
+        add: Callable[[Candidate | None], Awaitable[None]],
+        candidate: Candidate | None,
+    ) -> None:
+        """Take a candidate that the peer named, or the end of them; an mDNS name is looked up meanwhile."""
+        if candidate is None or self._relay_only or not is_mdns_hostname(candidate.host):
+            await add(candidate)
+        elif candidate.host in self._lookups or len(self._lookups) < MAX_MDNS_NAMES:
+            if candidate.host not in self._lookups:
+                self._lookups[candidate.host] = asyncio.create_task(look_up(candidate.host))
+            self._spawn(self._add_found(connection, candidate, self._lookups[candidate.host]))
+        else:
+            self._dropped["mdns"] += 1
+
+    async def _add_found(
+        self, connection: Connection, candidate: Candidate, lookup: "asyncio.Task[str | None]"
+    ) -> None:
+        try:
+            address = await lookup
+        except OSError:  # nothing can be multicast here
+            address = None
+        if address is None:
+            self._dropped["mdns"] += 1
+        elif not connection._closing:
+            connection._add_remote_candidate(candidate, address)
+
+    def _take_candidate(
+        self,
+        take: Callable[[Candidate, str], None],
+        candidate: Candidate,
+        address: str,
+    ) -> None:
+        """Take a candidate at its address, or the one found for its mDNS name, if the policy allows it."""
+        if self._policy.allows(address):
+            take(candidate, address)
+        else:
+            self._dropped["candidate_denied"] += 1
+
+    def _check(
+        self,
+        connection: Connection,
+        check: Callable[[stun.Message, tuple[str, int], StunProtocol], None],
+        message: stun.Message,
+        source: tuple[str, int],
+        protocol: StunProtocol,
+    ) -> None:
+        """Answer an authenticated check by one of ours, also one from elsewhere (RFC 8445 section 7.3.1.3).
+
+        The policy is not asked: the peer is there already.
+        """
+        named = connection._remote_candidates
+        known = any((one._network_host, one.port) == source for one in named)
+        if known or sum(one.type == "prflx" for one in named) < MAX_KNOWN_ADDRESSES:
+            check(message, source, protocol)
+        else:
+            self._dropped["candidate"] += 1
+
+    def _take_data(self, take: Callable[[bytes, int], None], datagram: bytes, component: int) -> None:
+        # aioice takes STUN that it cannot parse for data, from anybody (RFC 7983: 0..3 is STUN only).
+        if datagram[0] <= LAST_STUN_BYTE:
+            self._dropped["malformed"] += 1
+        else:
+            take(datagram, component)
+
+    def _gate_socket(self, connection: Connection, protocol: StunProtocol) -> None:
+        gate = DatagramGate(self._dropped)
+        received, send_stun = protocol.datagram_received, protocol.send_stun
+
+        def datagram_received(datagram: bytes, address: tuple[Any, ...]) -> None:
+            source = (str(address[0]), int(address[1]))
+            if not gate.knows(source) and _passed_check(connection, source):
+                gate.know(source)
+            if not gate.admit(datagram, source, connection._queue.qsize()):
+                return
+            try:
+                received(datagram, address)
+            except HANDLER_FAULTS as fault:
+                self._faults[type(fault).__name__] += 1
+
+        def send_stun_and_learn(message: stun.Message, address: tuple[str, int]) -> None:
+            # aioice answers with success only where the request was authenticated (RFC 8445 section 7.3).
+            if message.message_class == stun.Class.RESPONSE:
+                gate.know(address)
+            send_stun(message, address)
+
+        replace(protocol, "datagram_received", datagram_received)
+        replace(protocol, "send_stun", send_stun_and_learn)
+
+
+async def _close_relayed(protocol: StunProtocol, close: Callable[[], Awaitable[None]]) -> None:
+    """Give the relay's port back; a server that does not answer is not asked for half a minute."""
+    try:
+        async with asyncio.timeout(RELAY_TIMEOUT):
+            await close()
+    except TimeoutError:
+        asking = protocol.transport._TurnTransport__close_task  # type: ignore[attr-defined]  # mangled by Python
+        asking.cancel()
+        await asyncio.wait([asking])
+
+
+def _passed_check(connection: Connection, address: tuple[str, int]) -> bool:
+    succeeded = CandidatePair.State.SUCCEEDED
+    return any(pair.state is succeeded and pair.remote_addr == address for pair in connection._check_list)

@@ -1,0 +1,197 @@
+"""What the REST side and the live events show, as JSON."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel
+
+from guard.alerts.lifecycle import CloseReason
+from guard.alerts.record import AlertRecord
+from guard.core.types import FAMILY_OF, Contribution, Cue, Family, Reason, State
+from guard.session.node import RoomStatus
+from guard.session.participant import ParticipantStatus
+
+
+class ContributionView(BaseModel):
+    """What one cue says, in log-odds of an attack."""
+
+    cue: Cue
+    family: Family
+    value: float
+    weight: float
+    log_odds: float
+    reason: Reason
+
+
+class GuestView(BaseModel):
+    """A participant as the others in the room see them."""
+
+    id: str
+    name: str
+    whep: str
+    """Where to POST an offer to watch them."""
+
+    @classmethod
+    def of(cls, room: str, status: ParticipantStatus) -> Self:
+        """What may be told of this participant to others in the room."""
+        return cls(id=status.id, name=status.name, whep=_whep(room, status.id))
+
+
+class ParticipantView(GuestView):
+    """A participant as administrators see them, and where the policy allows it, they themselves."""
+
+    state: State
+    liveness: float | None
+    """1 is a live person at a camera; null until the first frame was judged, like ``deepfake``."""
+    deepfake: float | None
+    coverage: float
+    """Share of the last seconds that could be judged."""
+    judged_fps: float
+    fps: float
+    reasons: list[Reason]
+    contributions: list[ContributionView]
+    joined_at: datetime
+    device_label: str
+    """What their page said of the camera; a hint, not evidence."""
+    notice_shown_at: datetime | None
+    degraded: bool
+    """Whether their analysis broke down too often and was given up."""
+
+    @classmethod
+    def of(cls, room: str, status: ParticipantStatus) -> Self:
+        """All that is known of this participant now."""
+        seen = status.assessment
+        return cls(
+            id=status.id,
+            name=status.name,
+            whep=_whep(room, status.id),
+            state=seen.state if seen else State.INSUFFICIENT,
+            liveness=round(seen.liveness, 3) if seen else None,
+            deepfake=round(seen.deepfake, 3) if seen else None,
+            coverage=round(seen.coverage, 3) if seen else 0.0,
+            judged_fps=round(status.judged_fps, 2),
+            fps=round(status.media.fps, 2),
+            reasons=list(seen.reasons) if seen else [Reason.WARMING_UP],
+            contributions=[_contribution(part) for part in seen.contributions] if seen else [],
+            joined_at=status.joined_at,
+            device_label=status.device_label,
+            notice_shown_at=status.notice_shown_at,
+            degraded=status.degraded,
+        )
+
+
+class RoomView(BaseModel):
+    """One room as administrators see it."""
+
+    id: str
+    subscribers: int
+    participants: list[ParticipantView]
+
+    @classmethod
+    def of(cls, room: RoomStatus) -> Self:
+        """The room as it is now."""
+        people = [ParticipantView.of(room.id, status) for status in room.participants]
+        return cls(id=room.id, subscribers=room.subscribers, participants=people)
+
+
+class GuestRoomView(BaseModel):
+    """One room as those who may join it see it."""
+
+    id: str
+    participants: list[GuestView]
+
+    @classmethod
+    def of(cls, room_id: str, room: RoomStatus | None) -> Self:
+        """Who is in the room now; nobody is in one that there is not."""
+        people = room.participants if room else ()
+        return cls(id=room_id, participants=[GuestView.of(room_id, status) for status in people])
+
+
+class AlertView(BaseModel):
+    """One alert, from raise to clear; the same facts as its newest message over MQTT."""
+
+    id: str
+    family: Family
+    severity: int
+    """1 informational to 5 critical, as OCSF has it."""
+    status: str
+    """``open`` or ``cleared``."""
+    acknowledged_by: str | None
+    suppressed_until: datetime | None
+    raised_at: datetime
+    updated_at: datetime
+    cleared_at: datetime | None
+    close_reason: CloseReason | None
+    session_id: str
+    participant_id: str
+    display_name: str
+    text: str
+    """In plain words, for people."""
+    probability: float
+    coverage: float
+    reasons: list[Reason]
+    contributions: list[ContributionView]
+
+    @classmethod
+    def of(cls, record: AlertRecord) -> Self:
+        """The alert as it was told last."""
+        return cls(
+            id=record.id,
+            family=record.family,
+            severity=record.severity,
+            status=record.status,
+            acknowledged_by=record.acknowledged_by,
+            suppressed_until=record.suppressed_until,
+            raised_at=record.raised_at,
+            updated_at=record.updated_at,
+            cleared_at=record.cleared_at,
+            close_reason=record.close_reason,
+            session_id=record.session_id,
+            participant_id=record.participant_id,
+            display_name=record.display_name,
+            text=record.text,
+            probability=record.probability,
+            coverage=record.coverage,
+            reasons=list(record.reasons),
+            contributions=[_contribution(part) for part in record.contributions],
+        )
+
+
+class Notice(BaseModel):
+    """What a visitor is told before the camera opens."""
+
+    operator: str
+    contact: str
+    purpose: str
+    analysed: list[str]
+    kept: str
+    show_own_state: bool
+    """Whether participants are shown how they themselves are judged."""
+    version: str
+
+
+class Readiness(BaseModel):
+    """Whether the node can do its work, and what stands in the way."""
+
+    ready: bool
+    reasons: list[str]
+    """Why it takes no calls; empty when it does."""
+    warnings: list[str]
+    """What is wrong beside that."""
+    weights: list[str]
+    """Terms of the weights in use, one line an engine."""
+
+
+def _whep(room: str, participant_id: str) -> str:
+    return f"/whep/{room}/{participant_id}"
+
+
+def _contribution(part: Contribution) -> ContributionView:
+    return ContributionView(
+        cue=part.cue,
+        family=FAMILY_OF[part.cue],
+        value=round(part.value, 3),
+        weight=round(part.weight, 3),
+        log_odds=round(part.log_odds, 3),
+        reason=part.reason,
+    )
