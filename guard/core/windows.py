@@ -46,6 +46,29 @@ class TimedWindow(Generic[T]):
         return len(self._samples)
 
 
+EARLY = 0.25
+"""Share of the interval by which a frame may come early; camera frames do not fall on our grid."""
+
+
+class Sampling:
+    """Which frames are taken where no more than ``fps`` a second are wanted.
+
+    Keeps to a grid while frames come, and starts a new one after a pause.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._interval = 1.0 / fps
+        self._next_due: Seconds = float("-inf")
+
+    def due(self, at: Seconds) -> bool:
+        """Whether to take the frame at ``at``; asked once for each frame, in order."""
+        if at < self._next_due - EARLY * self._interval:
+            return False
+        paused = at - self._next_due > self._interval
+        self._next_due = (at if paused else self._next_due) + self._interval
+        return True
+
+
 class Pace:
     """How often something happened lately. One thread adds and asks."""
 

@@ -9,14 +9,12 @@ import structlog
 
 from guard.core.types import Reason, VideoFrame
 from guard.core.units import Clock, Seconds
+from guard.core.windows import Sampling
 from guard.flow.mailbox import Closed, Mailbox
 from guard.media.worker import attempt
 from guard.session.pipeline import Pipeline, Verdict
 
 logger = structlog.get_logger(__name__)
-
-EARLY = 0.25
-"""Share of the interval by which a frame may come early; camera frames do not fall on our grid."""
 
 IDLE: Seconds = 0.5
 """Without a frame for so long the judge is told, and whether video arrives nevertheless."""
@@ -50,13 +48,12 @@ class Analysis:
     ) -> None:
         self._name = name
         self._pipeline = pipeline
-        self._interval = 1.0 / fps
+        self._sampling = Sampling(fps)
         self._clock = clock
         self._units = units
         self._on_verdict = on_verdict
         self._given_up = given_up
         self._mailbox: Mailbox[VideoFrame] = Mailbox(1)
-        self._next_due: Seconds = float("-inf")
         self._units_seen = 0
         self._told_at: Seconds = float("-inf")
         self._judged_at: deque[Seconds] = deque(maxlen=64)
@@ -92,12 +89,7 @@ class Analysis:
 
     def offer(self, frame: VideoFrame) -> None:
         """Hand over a frame; never blocks."""
-        if self._given_up:
-            return
-        if frame.arrived_at >= self._next_due - EARLY * self._interval:
-            # keep to the grid while frames flow, start a new one after a pause
-            paused = frame.arrived_at - self._next_due > self._interval
-            self._next_due = (frame.arrived_at if paused else self._next_due) + self._interval
+        if not self._given_up and self._sampling.due(frame.arrived_at):
             self._mailbox.put(frame)
 
     def stop(self) -> None:

@@ -10,6 +10,7 @@ from guard.config import Settings
 from guard.core.errors import MediaError
 from guard.core.types import Cue, Family
 from guard.core.units import FaceId, Seconds
+from guard.core.windows import Sampling
 from guard.decision.coverage import LONGEST_STEP
 from guard.decision.perface import FaceJudges
 from guard.detectors.base import Detector
@@ -19,7 +20,6 @@ from guard.faces.tracker import FaceTracker
 from guard.flow.ahead import ahead
 from guard.inference.open import open_engine
 from guard.media.sources import Clip, Reading, open_clip
-from guard.session.analysis import EARLY
 from guard.session.findings import (
     NO_VIDEO,
     STILL_PICTURE,
@@ -42,22 +42,6 @@ OnProgress: TypeAlias = Callable[[Seconds, Seconds | None], None]
 """Told the media time reached and the length of the file, where it is known."""
 
 
-class Sampling:
-    """Which frames are analysed: as ``guard.session.analysis`` samples a live call, on media time."""
-
-    def __init__(self, fps: float) -> None:
-        self._interval = 1.0 / fps
-        self._next_due: Seconds = float("-inf")
-
-    def __call__(self, at: Seconds) -> bool:
-        """Whether the frame at ``at`` is due; asked once for each frame, in order."""
-        if at < self._next_due - EARLY * self._interval:
-            return False
-        paused = at - self._next_due > self._interval
-        self._next_due = (at if paused else self._next_due) + self._interval
-        return True
-
-
 class Analyser:
     """Analyses files one after the other; to be used in one thread."""
 
@@ -78,7 +62,7 @@ class Analyser:
         clip = open_clip(path, self._settings.media.max_pixels)
         watch = _Watch(self._settings, file_sha256(path), clip)
         pipeline = Pipeline(self._make_faces, self._make_detectors, watch.judges, clock=lambda: 0.0)
-        frames = clip.frames(Sampling(self._settings.analysis.fps), watch.reading)
+        frames = clip.frames(Sampling(self._settings.analysis.fps).due, watch.reading)
         try:
             with ahead(frames, DECODED_AHEAD, "decode-ahead") as decoded:
                 for frame in decoded:

@@ -16,7 +16,7 @@ from guard.config import Settings
 from guard.core.types import Assessment, State, VideoFrame
 from guard.core.units import Clock, ParticipantId, Seconds, WallClock
 from guard.decision.judge import ParticipantJudge
-from guard.media.publication import PublicationStats
+from guard.media.publication import Publication, PublicationStats
 from guard.session.counting import Counting
 from guard.session.events import Event, EventKind, Events
 from guard.session.pipeline import Pipeline, Verdict
@@ -75,6 +75,8 @@ class ParticipantStatus:
     degraded: bool
     """Whether its analysis was given up, after it broke down too often."""
     media: PublicationStats
+    relayed: bool
+    """Whether others can watch them here; nobody can who is pulled from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class Participant(Generic[Intake_co]):
             judged_fps=self.analysis.rate(),
             degraded=self.analysis.given_up is not None,
             media=self.intake.stats(),
+            relayed=isinstance(self.intake, Publication),
         )
 
     def count(self) -> None:

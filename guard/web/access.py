@@ -8,7 +8,8 @@ from starlette.exceptions import HTTPException
 
 from guard.config import Settings
 from guard.core.errors import NotFoundError
-from guard.session.node import Node, Session
+from guard.session.node import Node
+from guard.session.rooms import Session
 from guard.web.tokens import Grant, MissingTokenError, TokenIssuer
 
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from guard.core.errors import NotFoundError
-from guard.session.node import Node, RoomStatus
+from guard.session.node import Node
+from guard.session.rooms import RoomStatus
 from guard.web.access import Action, Administrator, Caller, TheNode, authorise
 from guard.web.problems import REFUSALS
 from guard.web.views import AlertView, GuestRoomView, RoomView

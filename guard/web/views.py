@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from guard.alerts.lifecycle import CloseReason
 from guard.alerts.record import AlertRecord
 from guard.core.types import FAMILY_OF, Contribution, Cue, Family, Reason, State
-from guard.session.node import RoomStatus
 from guard.session.participant import ParticipantStatus
+from guard.session.rooms import RoomStatus
 
 
 class ContributionView(BaseModel):
@@ -28,13 +28,13 @@ class GuestView(BaseModel):
 
     id: str
     name: str
-    whep: str
-    """Where to POST an offer to watch them."""
+    whep: str | None
+    """Where to POST an offer to watch them; null where they are pulled from another server."""
 
     @classmethod
     def of(cls, room: str, status: ParticipantStatus) -> Self:
         """What may be told of this participant to others in the room."""
-        return cls(id=status.id, name=status.name, whep=_whep(room, status.id))
+        return cls(id=status.id, name=status.name, whep=_whep(room, status))
 
 
 class ParticipantView(GuestView):
@@ -64,7 +64,7 @@ class ParticipantView(GuestView):
         return cls(
             id=status.id,
             name=status.name,
-            whep=_whep(room, status.id),
+            whep=_whep(room, status),
             state=seen.state if seen else State.INSUFFICIENT,
             liveness=round(seen.liveness, 3) if seen else None,
             deepfake=round(seen.deepfake, 3) if seen else None,
@@ -182,8 +182,8 @@ class Readiness(BaseModel):
     """Terms of the weights in use, one line an engine."""
 
 
-def _whep(room: str, participant_id: str) -> str:
-    return f"/whep/{room}/{participant_id}"
+def _whep(room: str, status: ParticipantStatus) -> str | None:
+    return f"/whep/{room}/{status.id}" if status.relayed else None
 
 
 def _contribution(part: Contribution) -> ContributionView:

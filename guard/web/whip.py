@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 
 from guard.core.errors import NotFoundError, SignallingError
 from guard.media.turn import link_value, servers_for
-from guard.session.node import Joined, Node, Session
+from guard.session.node import Joined, Node
+from guard.session.rooms import Session
 from guard.session.visitor import Visitor
 from guard.web.access import NO_SUCH_SESSION, Action, Caller, TheNode, authorise, bearer, settings_of
 from guard.web.problems import REFUSALS

@@ -40,7 +40,9 @@ def clip(tmp_path: Path) -> str:
 def test_a_file_without_a_finding_is_0(guard: Command, clip: str):
     done = guard("analyse", clip)
     assert (done.status, done.error) == (0, "")
-    assert done.out.startswith("clip.mkv: no finding. No attack was found; 100% of it could be judged.\n")
+    assert done.out.startswith(
+        "clip.mkv: no finding. No attack was found; 100% of the file could be judged.\n"
+    )
     assert "  face 1: no finding · liveness 0.90, deepfake 0.08, judged 100%\n" in done.out
 
 

@@ -92,7 +92,7 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path: Path):
         (finding("a.mp4", []), "a.mp4: cannot be judged. Not enough to judge by: no face in the picture"),
         (
             finding("a.mp4", [face(1, State.BONA_FIDE)], coverage=0.2),
-            "Not enough to judge by: no face in the picture; 20% of it could be judged.",
+            "Not enough to judge by: no face in the picture; 20% of the file could be judged.",
         ),
         (finding("a.mp4", [face(1, State.SUSPICIOUS)]), "a.mp4: suspicious. Suspicious for 2 s and more"),
         (

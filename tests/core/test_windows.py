@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.core.windows import Pace, TimedWindow, held_maximum
+from guard.core.windows import Pace, Sampling, TimedWindow, held_maximum
 
 pytestmark = pytest.mark.unit
 
@@ -79,3 +79,12 @@ def test_held_maximum_agrees_with_trying_every_stretch(points: dict[int, int], s
     ]
     expected = max((min(value for _, value in stretch) for stretch in stretches), default=None)
     assert held_maximum(samples, float(span)) == expected
+
+
+def test_sampling_keeps_to_its_grid_and_begins_a_new_one_after_a_pause():
+    sampling = Sampling(8.0)
+    due = [at for at in (number / 30 for number in range(30)) if sampling.due(at)]
+    assert len(due) == 8
+    assert sampling.due(10.01)
+    assert not sampling.due(10.05)
+    assert sampling.due(10.13)

@@ -12,7 +12,7 @@ from guard.core.errors import MediaError
 from guard.core.types import FaceView, Reason, State, VideoFrame
 from guard.core.units import FaceId, Seconds
 from guard.session.findings import NO_VIDEO, STILL_PICTURE, FileFinding
-from guard.session.offline import Analyser, Sampling
+from guard.session.offline import Analyser
 from tests.support.clips import write_clip, write_picture
 from tests.support.findings import PROVENANCE
 from tests.support.scripted import ScriptedDetector, ScriptedFaces, view_of
@@ -134,12 +134,3 @@ def test_faces_are_released_also_where_the_analysis_breaks(tmp_path: Path):
 def test_a_file_that_is_none_is_refused(tmp_path: Path):
     with pytest.raises(MediaError, match=r"nowhere\.mp4: expected a video"):
         analysed(tmp_path / "nowhere.mp4")
-
-
-def test_sampling_keeps_to_its_grid_and_begins_a_new_one_after_a_pause():
-    sampling = Sampling(8.0)
-    due = [at for at in (number / 30 for number in range(30)) if sampling(at)]
-    assert len(due) == 8
-    assert sampling(10.01)
-    assert not sampling(10.05)
-    assert sampling(10.13)

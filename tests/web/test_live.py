@@ -44,6 +44,7 @@ def status(name: str = "Ada", owner: str = "ada") -> ParticipantStatus:
         notice_shown_at=None,
         degraded=False,
         first_judged_s=0.1,
+        relayed=True,
     )
 
 

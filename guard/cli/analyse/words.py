@@ -59,7 +59,7 @@ def in_words(reasons: Iterable[str]) -> str:
 
 def verdict(finding: FileFinding) -> str:
     """One or two sentences on the file; never more than "suspected", never less than "nothing was found"."""
-    share = f"{finding.coverage:.0%} of it could be judged"
+    share = f"{finding.coverage:.0%} of the file could be judged"
     match finding.state:
         case State.ATTACK:
             families = {alert.family for face in finding.faces for alert in face.alerts}

@@ -10,7 +10,7 @@ const STATUS = {
   refused: "Their video cannot be shown",
 };
 
-/** Tiles in a grid; participants are {id, name, whep}. */
+/** Tiles in a grid; participants are {id, name, whep}, whep null where they cannot be watched here. */
 export class Others {
   #grid;
   #token;
@@ -31,9 +31,9 @@ export class Others {
     this.#onCount(this.#tiles.size);
   }
 
-  /** Shows one more; returns whether they are new. */
+  /** Shows one more; returns whether they are new and can be watched here. */
   add(participant) {
-    if (this.#tiles.has(participant.id)) return false;
+    if (this.#tiles.has(participant.id) || !participant.whep) return false;
     const tile = new Tile(participant, this.#token);
     this.#tiles.set(participant.id, tile);
     this.#grid.append(tile.figure);
