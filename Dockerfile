@@ -17,7 +17,7 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY guard guard
 COPY engines engines
 RUN python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
-    && python3 -m venv --copies /venv \
+    && python3 -m venv /venv \
     && /venv/bin/python -m pip install --no-cache-dir "$(ls /wheels/call_guard-*.whl)[demo]" \
     && /venv/bin/python -m pip uninstall --yes pip
 

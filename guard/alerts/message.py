@@ -31,6 +31,7 @@ from guard.alerts.schema import (
 )
 from guard.core.errors import SignallingError
 from guard.core.types import Contribution, Cue, Family, Reason
+from guard.core.words import in_words
 
 __all__ = ["AlertMessage", "EngineDigest", "Issuer", "encode", "parse", "plain_words", "travelling_name"]
 
@@ -170,7 +171,7 @@ def _travelling(text: str, longest: tuple[int, int]) -> str:
 
 def _suspicion(event: AlertEvent, verb: str, unjudged: str) -> str:
     if event.family is Family.GUARD:
-        return f"{unjudged} ({', '.join(event.transition.reasons) or 'no reason known'})."
+        return f"{unjudged} ({in_words(event.transition.reasons) or 'no reason known'})."
     cues = ", ".join(_words(part) for part in event.transition.contributions[:3] if part.log_odds > 0)
     return f"{verb} suspected of {SUSPECTED_OF[event.family]}. Strongest cues: {cues or 'none'}."
 

@@ -7,6 +7,7 @@ from rich.text import Text
 from guard.alerts.message import CUE_WORDS, SEVERITIES, SUSPECTED_OF
 from guard.alerts.record import AlertRecord
 from guard.core.types import Family, State
+from guard.core.words import in_words
 
 LONGEST = 120
 """Characters of a foreign word or name that are shown."""
@@ -67,7 +68,7 @@ def state_line(
     reasons: tuple[str, ...],
 ) -> Text:
     """When, who, and how they are judged now."""
-    why = f" · {plain(', '.join(reasons))}" if reasons else ""
+    why = f" · {plain(in_words(reasons))}" if reasons else ""
     return Text.assemble(
         f"{clock_time(at)}  ",
         (f"{state.replace('_', ' '):<13}", STATE_STYLES[state]),
@@ -83,7 +84,7 @@ def _name(name: str, participant_id: str) -> str:
 def _accusation(record: AlertRecord) -> str:
     if record.family is Family.GUARD:
         words = "cannot be judged"
-        reasons = ", ".join(record.reasons)
+        reasons = in_words(record.reasons)
         words += f" ({reasons})" if reasons else ""
     else:
         words = f"suspected of {SUSPECTED_OF[record.family]}"

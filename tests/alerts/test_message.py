@@ -273,7 +273,7 @@ def test_the_words_never_claim_certainty(family: Family):
         assert "suspected" in plain_words(raised)
         assert "was suspected" in plain_words(closed)
     else:
-        assert "sends video that cannot be judged (learned_score)" in plain_words(raised)
+        assert "sends video that cannot be judged (the trained model speaks for an attack)" in plain_words(raised)
         assert "sent video that could not be judged (learned_score). Closed: cleared." in plain_words(closed)
 
 

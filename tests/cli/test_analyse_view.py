@@ -8,9 +8,8 @@ from rich.console import Console
 
 from guard.cli.analyse.report import write_report
 from guard.cli.analyse.view import Bar, lines
-from guard.cli.analyse.words import REASONS
 from guard.core.errors import EnvironmentProblem
-from guard.core.types import Reason, State
+from guard.core.types import State
 from guard.session.findings import Outcome, Refusal
 from tests.support.findings import PROVENANCE, face, finding
 from tests.support.media import ManualClock
@@ -108,10 +107,6 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path: Path):
 )
 def test_a_finding_in_words(outcome: Outcome, words: str):
     assert words in told(outcome)
-
-
-def test_every_reason_has_its_words():
-    assert set(Reason) <= set(REASONS)
 
 
 def shown(*, terminal: bool, seconds: float) -> str:

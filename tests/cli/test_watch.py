@@ -92,7 +92,7 @@ def test_an_alert_says_when_how_severe_who_suspected_of_what_and_by_which_cues()
 
 
 def test_a_participant_who_cannot_be_judged_is_not_suspected():
-    assert "cannot be judged (learned_score)" in text_of(at_alert(life(family=Family.GUARD)[0]))
+    assert "cannot be judged (the trained model speaks for an attack)" in text_of(at_alert(life(family=Family.GUARD)[0]))
 
 
 def test_a_message_that_comes_twice_is_told_once():
@@ -115,7 +115,7 @@ def test_a_state_is_told_when_it_changes():
     lines = [line.plain for line in told if line is not None]
     assert len(lines) == 2
     assert "bona fide     state    Ada " in lines[0]
-    assert "liveness 0.93 · deepfake 0.07 · judged 80% · turned node-1" in lines[0]
+    assert "liveness 0.93 · deepfake 0.07 · judged 80% · the face is turned away node-1" in lines[0]
 
 
 def test_every_state_is_told_to_programs():

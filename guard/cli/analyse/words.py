@@ -6,6 +6,7 @@ from typing import Final
 from guard.alerts.message import SUSPECTED_OF
 from guard.cli.lines import plain
 from guard.core.types import Family, Reason, State
+from guard.core.words import in_words as core_words
 from guard.decision.perface import HELD
 from guard.session.findings import NO_VIDEO, STILL_PICTURE, FaceFinding, FileAlert, FileFinding, Refusal
 
@@ -18,25 +19,7 @@ STATES: Final = {
     State.INSUFFICIENT: "cannot be judged",
 }
 
-REASONS: Final[dict[str, str]] = {
-    Reason.NO_FACE: "no face in the picture",
-    Reason.TOO_SMALL: "the face is too small",
-    Reason.TOO_DARK: "the face is too dark",
-    Reason.TOO_BRIGHT: "the face is too bright",
-    Reason.BLURRED: "the face is blurred",
-    Reason.TURNED: "the face is turned away",
-    Reason.OUT_OF_FRAME: "the face is cut by the edge of the picture",
-    Reason.WARMING_UP: "seen for too short a time",
-    Reason.DECODE_TROUBLE: "the pictures could not be decoded",
-    Reason.ANALYSIS_TROUBLE: "the analysis failed on these pictures",
-    Reason.OVERLOAD: "the machine was overloaded",
-    Reason.LEARNED_SCORE: "the trained model speaks for an attack",
-    Reason.SPIKE: "the score of the trained model rose suddenly",
-    Reason.NO_BLINK: "the eyes do not blink",
-    Reason.BLINKS: "the eyes blink",
-    Reason.STILL_FACE: "the face does not move",
-    Reason.PLANAR_MOTION: "the face moves like a flat sheet",
-    Reason.LIVE_MOTION: "lips and lids move as a living face's do",
+OBSTACLES: Final[dict[str, str]] = {
     NO_VIDEO: "no sound picture in the file",
     STILL_PICTURE: "a single picture: nothing moves or lasts in it",
 }
@@ -54,7 +37,7 @@ BLIND_TO: Final = (
 
 def in_words(reasons: Iterable[str]) -> str:
     """Reasons as one phrase; "no reason known" where there is none."""
-    return ", ".join(REASONS.get(reason, reason) for reason in reasons) or "no reason known"
+    return core_words(OBSTACLES.get(reason, reason) for reason in reasons) or "no reason known"
 
 
 def verdict(finding: FileFinding) -> str:
