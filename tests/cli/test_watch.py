@@ -92,7 +92,8 @@ def test_an_alert_says_when_how_severe_who_suspected_of_what_and_by_which_cues()
 
 
 def test_a_participant_who_cannot_be_judged_is_not_suspected():
-    assert "cannot be judged (the trained model speaks for an attack)" in text_of(at_alert(life(family=Family.GUARD)[0]))
+    shown = text_of(at_alert(life(family=Family.GUARD)[0]))
+    assert "cannot be judged (the trained model speaks for an attack)" in shown
 
 
 def test_a_message_that_comes_twice_is_told_once():
