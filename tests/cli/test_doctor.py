@@ -136,6 +136,13 @@ def test_an_altered_face_model_fails(tmp_path: Path):
     assert named(found, "face landmarker").level is Level.FAILED
 
 
+def test_a_landmarker_that_ends_the_process_is_told_by_its_last_words(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("guard.cli.doctor.models.__name__", "nowhere_to_be_found")
+    check = named(models(Settings()), "face landmarker")
+    assert check.level is Level.FAILED
+    assert "ended with status 1; its last words: ModuleNotFoundError" in check.found
+
+
 def command_in(folder: Path, name: str, script: str) -> None:
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")

@@ -26,6 +26,7 @@ WANTED_FLAG = {"x86_64": "avx2", "aarch64": "asimd"}
 
 LEAST_CORES = 2
 LEAST_MEMORY = 2 * 1024**3
+"""The node alone takes 0.35 GB (resident, on Debian 12 with two cores); each call adds to it."""
 
 
 def machine(
