@@ -9,7 +9,6 @@ from guard.core.errors import ModelError
 from guard.inference.engine import Engine
 from guard.inference.locate import engine_folders, find_engine
 from guard.inference.manifest import Manifest, read_manifest
-from guard.inference.onnxruntime import OnnxRuntimeEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,9 @@ def open_engine(name: str, engines_dir: Path | None = None) -> LoadedEngine:
         ModelError: no such engine, its model file is missing or altered, or it does not fit its manifest.
         ConfigError: its manifest is faulty.
     """
+    # only now, so that a broken wheel keeps no command from saying so
+    from guard.inference.onnxruntime import OnnxRuntimeEngine  # noqa: PLC0415 -- see above
+
     folder = find_engine(name, engines_dir)
     manifest = read_manifest(folder)
     engine = OnnxRuntimeEngine(folder / manifest.engine.model, manifest.engine.sha256)
