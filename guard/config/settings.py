@@ -79,9 +79,9 @@ class WebSettings(Section):
     body_limit_bytes: Count = Field(65536, description="Largest request body.")
     header_timeout_s: Positive = Field(10.0, description="A request whose head is not there by then is cut.")
     body_timeout_s: Positive = Field(15.0, description="A request whose body is not there by then is cut.")
-    connections: Count = Field(1024, description="HTTP connections at a time.")
-    connections_per_address: Count = Field(64, description="HTTP connections at a time from one address.")
-    listeners: Count = Field(64, description="Live event streams open at a time.")
+    connections: Count = Field(2048, description="HTTP connections at a time.")
+    connections_per_address: Count = Field(128, description="HTTP connections at a time from one address.")
+    listeners: Count = Field(512, description="Live event streams open at a time.")
 
     @model_validator(mode="after")
     def _has_both_halves_of_tls(self) -> Self:
@@ -102,6 +102,10 @@ class PageSettings(Section):
     operator: str = Field("", description="Who runs this node, as visitors know them.")
     contact: str = Field("", description="Whom visitors ask about it: an address, a number, a link.")
     purpose: str = Field("", description="Why calls are checked, in a sentence; empty: the built-in one.")
+    analysed: tuple[str, ...] = Field(
+        (), description="What is analysed, a sentence each; empty: the built-in ones."
+    )
+    kept: str = Field("", description="What is kept, and for how long; empty: the built-in sentences.")
     show_own_state: bool = Field(False, description="Show participants how they themselves are judged.")  # noqa: FBT003 -- Field's default
 
 

@@ -1,13 +1,14 @@
 """Who may do what: every route that asks for a token asks here, about the object that it loaded."""
 
 from enum import Enum, auto, unique
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from guard.config import Settings
 from guard.core.errors import NotFoundError
+from guard.session.events import AlertTold, Event, Joined, Left, StateChanged, Stopping
 from guard.session.node import Node
 from guard.session.rooms import Session
 from guard.web.tokens import Grant, MissingTokenError, TokenIssuer
@@ -22,32 +23,50 @@ class Action(Enum):
     SUBSCRIBE = auto()
     """Receive a participant of a room."""
     ENTER = auto()
-    """Either of the two: learn who is in a room."""
+    """Learn who is in a room."""
+    HEAR = auto()
+    """Be told of an event."""
     CONTROL = auto()
     """Change or end a session."""
     ADMINISTER = auto()
-    """See every room and alert of the node, and handle alerts."""
+    """See how everybody of the node is judged, and handle alerts."""
 
 
-def authorise(caller: Grant, action: Action, target: Session | str | None = None) -> None:
-    """Let the caller do this to a session or a room, given by its id, or answer 403.
+Target: TypeAlias = Session | Event | str | None
+"""A session, an event, the id of a room, or the node."""
+
+
+def permits(caller: Grant, action: Action, target: Target = None) -> bool:  # noqa: PLR0911 -- a table
+    """Whether the caller may do this to that: the one place where it is decided."""
+    match action, target:
+        case Action.ADMINISTER, None:
+            return caller.admin
+        case Action.CONTROL, Session() as session:
+            return caller.room == session.room and caller.owner == session.owner
+        case Action.PUBLISH, str(room):
+            return caller.room == room and caller.publish
+        case Action.SUBSCRIBE, str(room):
+            return caller.room == room and caller.subscribe
+        case Action.ENTER, str(room):
+            return caller.admin or (caller.room == room and (caller.publish or caller.subscribe))
+        case Action.HEAR, Stopping():
+            return True
+        case Action.HEAR, Joined() | Left():
+            return caller.admin or caller.room == target.room
+        case Action.HEAR, StateChanged():
+            own = caller.room == target.room and caller.owner == target.participant.owner
+            return caller.admin or own
+        case Action.HEAR, AlertTold():
+            return caller.admin
+    return False
+
+
+def authorise(caller: Grant, action: Action, target: Target = None) -> None:
+    """Let the caller do this to that, or answer 403.
 
     Raise NotFoundError for a session of somebody else: it looks as if it did not exist.
     """
-    match action, target:
-        case Action.ADMINISTER, None:
-            allowed = caller.admin
-        case Action.CONTROL, Session() as session:
-            allowed = caller.room == session.room and caller.owner == session.owner
-        case Action.PUBLISH, str(room):
-            allowed = caller.room == room and caller.publish
-        case Action.SUBSCRIBE, str(room):
-            allowed = caller.room == room and caller.subscribe
-        case Action.ENTER, str(room):
-            allowed = caller.room == room and (caller.publish or caller.subscribe)
-        case _:
-            allowed = False
-    if allowed:
+    if permits(caller, action, target):
         return
     if action is Action.CONTROL:
         raise NotFoundError(NO_SUCH_SESSION)

@@ -1,9 +1,10 @@
-"""Probes, metrics and the notice: what is told without a token."""
+"""Probes, metrics and the notice: what is told without a token, and a little more with one."""
 
 from fastapi import APIRouter, Request, Response
 
 import guard
-from guard.web.access import TheNode, settings_of
+from guard.web.access import Action, Administrator, TheNode, bearer, permits, settings_of
+from guard.web.problems import REFUSALS
 from guard.web.views import Notice, Readiness
 
 router = APIRouter(tags=["health"])
@@ -21,7 +22,8 @@ ANALYSED = (
 
 KEPT = (
     "No picture and no sound is kept. If something looks wrong, an alert with your name, the time and the "
-    "scores goes to the people who run this service. It is an indication, no proof: people decide."
+    "scores goes to the people who run this service. It is an indication, no proof: people decide. On this "
+    "machine alerts are deleted after {hours:g} hours."
 )
 
 
@@ -38,22 +40,22 @@ async def started(node: TheNode, response: Response) -> dict[str, bool]:
     return {"started": node.started}
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
-async def ready(node: TheNode, response: Response) -> Readiness:
-    """Whether calls can be taken; 503 with the reasons where not."""
+@router.get("/readyz", responses={503: {"model": Readiness}, 401: REFUSALS[401]})
+async def ready(request: Request, node: TheNode, response: Response) -> Readiness:
+    """Whether calls can be taken; 503 with the reasons where not. Warnings are for administrators."""
     reasons = node.not_ready()
     response.status_code = 503 if reasons else 200
+    known = "authorization" in request.headers and permits(await bearer(request), Action.ADMINISTER)
+    warnings = node.warnings() if known else ()
     return Readiness(
-        ready=not reasons,
-        reasons=list(reasons),
-        warnings=list(node.warnings()),
-        weights=list(node.weight_terms()),
+        ready=not reasons, reasons=list(reasons), warnings=list(warnings), weights=list(node.weight_terms())
     )
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(node: TheNode) -> Response:
-    """Metrics in Prometheus' text form."""
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, **REFUSALS})
+async def metrics(caller: Administrator, node: TheNode) -> Response:
+    """Metrics in Prometheus' text form; for administrators, since they count alerts."""
+    del caller
     body, content_type = node.metrics_page()
     return Response(body, media_type=content_type)
 
@@ -61,13 +63,14 @@ async def metrics(node: TheNode) -> Response:
 @router.get("/v1/notice")
 async def notice(request: Request) -> Notice:
     """What visitors are told before their camera opens."""
-    pages = settings_of(request).pages
+    settings = settings_of(request)
+    pages = settings.pages
     return Notice(
         operator=pages.operator,
         contact=pages.contact,
         purpose=pages.purpose or PURPOSE,
-        analysed=list(ANALYSED),
-        kept=KEPT,
+        analysed=list(pages.analysed or ANALYSED),
+        kept=pages.kept or KEPT.format(hours=settings.alerts.retain_hours),
         show_own_state=pages.show_own_state,
         version=guard.__version__,
     )

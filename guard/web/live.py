@@ -11,13 +11,11 @@ from pydantic import BaseModel
 
 from guard.alerts.record import record_of
 from guard.core.units import Seconds
-from guard.session.events import Event, EventKind, Listener
-from guard.session.node import Node
-from guard.web.access import Action, Caller, TheNode, authorise, settings_of
+from guard.session.events import AlertTold, Event, Joined, Left, Listener, StateChanged, Stopping
+from guard.web.access import Action, Caller, TheNode, authorise, permits, settings_of
 from guard.web.problems import REFUSALS
-from guard.web.rest import room_or_none
 from guard.web.tokens import Grant
-from guard.web.views import AlertView, GuestRoomView, GuestView, ParticipantView, RoomView
+from guard.web.views import AlertView, GuestRoomView, GuestView, OwnView, ParticipantView, RoomView
 
 router = APIRouter(prefix="/v1", tags=["live"], responses=REFUSALS)
 
@@ -38,14 +36,14 @@ class GuestSnapshot(BaseModel):
     room: GuestRoomView
 
 
-class Joined(BaseModel):
+class JoinedView(BaseModel):
     """Somebody began to publish."""
 
     room: str
     participant: ParticipantView | GuestView
 
 
-class Left(BaseModel):
+class LeftView(BaseModel):
     """Somebody ended."""
 
     room: str
@@ -53,11 +51,15 @@ class Left(BaseModel):
     reason: str
 
 
-class StateChanged(BaseModel):
+class StateView(BaseModel):
     """How somebody is judged now."""
 
     room: str
-    participant: ParticipantView
+    participant: ParticipantView | OwnView
+
+
+class StoppingView(BaseModel):
+    """The node is about to end."""
 
 
 class Dropped(BaseModel):
@@ -68,31 +70,47 @@ class Dropped(BaseModel):
 
 async def listener(request: Request, caller: Caller, node: TheNode) -> AsyncIterator[Listener]:
     """The caller's place at the events; given back when the stream ends."""
-    if not caller.admin:
-        authorise(caller, Action.ENTER, caller.room)
-    shows_own_state = settings_of(request).pages.show_own_state
-    with node.events.listen(lambda event: _concerns(caller, event, shows_own_state=shows_own_state)) as place:
+    authorise(caller, Action.ENTER, caller.room)
+    pages = settings_of(request).pages
+
+    def wants(event: Event) -> bool:
+        shown = caller.admin or pages.show_own_state or not isinstance(event, StateChanged)
+        return shown and permits(caller, Action.HEAR, event)
+
+    with node.events.listen(wants, f"{caller.room}/{caller.owner}", reserved=caller.admin) as place:
         yield place
+
+
+async def snapshot(caller: Caller, node: TheNode) -> AdministratorSnapshot | GuestSnapshot:
+    """How things stand; taken once the caller has a place, so that nothing is missed in between."""
+    if not caller.admin:
+        return GuestSnapshot(room=GuestRoomView.of(caller.room, node.find_room(caller.room)))
+    alerts = [AlertView.of(record) for record in await node.alerts(OPEN_ALERTS, open_only=True)]
+    return AdministratorSnapshot(rooms=[RoomView.of(room) for room in node.rooms()], alerts=alerts)
+
+
+Place = Annotated[Listener, Depends(listener)]
+Beginning = Annotated[AdministratorSnapshot | GuestSnapshot, Depends(snapshot)]
 
 
 @router.get("/events", response_class=EventSourceResponse)
 async def events(
-    caller: Caller, node: TheNode, place: Annotated[Listener, Depends(listener)], request: Request
+    request: Request, caller: Caller, place: Place, beginning: Beginning
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens, as it happens, from a snapshot on; the stream ends with the token.
 
     Administrators hear everything of the node, others who comes to and leaves the room of their token.
     """
     left: Seconds = caller.expires_at - request.app.state.wall().timestamp()
-    yield ServerSentEvent(event="snapshot", data=await _snapshot(caller, node))
-    told = 0
     ends_at = asyncio.get_running_loop().time() + left
+    yield ServerSentEvent(event="snapshot", data=beginning)
+    told = 0
     async with aclosing(place.events()) as stream:
         while (event := await _next(stream, ends_at)) is not None:
             if place.dropped > told:
                 yield ServerSentEvent(event="dropped", data=Dropped(count=place.dropped - told))
                 told = place.dropped
-            yield ServerSentEvent(event=event.kind, data=_told(caller, event))
+            yield ServerSentEvent(event=event.name, data=_told(caller, event))
 
 
 async def _next(stream: AsyncIterator[Event], ends_at: Seconds) -> Event | None:
@@ -103,34 +121,17 @@ async def _next(stream: AsyncIterator[Event], ends_at: Seconds) -> Event | None:
         return None
 
 
-async def _snapshot(caller: Grant, node: Node) -> AdministratorSnapshot | GuestSnapshot:
-    if not caller.admin:
-        return GuestSnapshot(room=GuestRoomView.of(caller.room, room_or_none(node, caller.room)))
-    alerts = [AlertView.of(record) for record in await node.alerts(OPEN_ALERTS, open_only=True)]
-    return AdministratorSnapshot(rooms=[RoomView.of(room) for room in node.rooms()], alerts=alerts)
-
-
-def _concerns(caller: Grant, event: Event, *, shows_own_state: bool) -> bool:
-    """Whether the caller may hear of it."""
-    if caller.admin or event.kind is EventKind.STOPPING:
-        return True
-    if event.room != caller.room:
-        return False
-    if event.kind is EventKind.STATE:
-        return shows_own_state and event.owner == caller.owner
-    return event.kind in {EventKind.JOINED, EventKind.LEFT}
-
-
-def _told(caller: Grant, event: Event) -> BaseModel | dict[str, str]:
-    room = event.room or ""
+def _told(caller: Grant, event: Event) -> BaseModel:
     match event:
-        case Event(kind=EventKind.JOINED, participant=status) if status is not None:
-            view = ParticipantView.of(room, status) if caller.admin else GuestView.of(room, status)
-            return Joined(room=room, participant=view)
-        case Event(kind=EventKind.STATE, participant=status) if status is not None:
-            return StateChanged(room=room, participant=ParticipantView.of(room, status))
-        case Event(kind=EventKind.LEFT, participant_id=who):
-            return Left(room=room, participant_id=who or "", reason=event.reason or "")
-        case Event(kind=EventKind.ALERT, alert=message) if message is not None:
+        case Joined(room=room, participant=status):
+            joined = ParticipantView.of(room, status) if caller.admin else GuestView.of(room, status)
+            return JoinedView(room=room, participant=joined)
+        case StateChanged(room=room, participant=status):
+            seen = ParticipantView.of(room, status) if caller.admin else OwnView.of(status)
+            return StateView(room=room, participant=seen)
+        case Left(room=room, participant_id=who, reason=reason):
+            return LeftView(room=room, participant_id=who, reason=reason)
+        case AlertTold(alert=message):
             return AlertView.of(record_of(message))
-    return {}
+        case Stopping():
+            return StoppingView()

@@ -12,17 +12,22 @@ from starlette.exceptions import HTTPException
 
 from guard.core.errors import (
     CapacityError,
+    DeliveryError,
     GuardError,
     NotFoundError,
     SignallingError,
     UnsupportedCodec,
     UnsupportedRestart,
 )
+from guard.core.words import printable
 from guard.web.tokens import MissingTokenError, TokenError
 
 logger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+LONGEST = 1000
+"""Characters of a detail."""
 
 
 class Problem(BaseModel):
@@ -41,6 +46,7 @@ STATUS: tuple[tuple[type[GuardError], HTTPStatus], ...] = (
     (SignallingError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (CapacityError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (DeliveryError, HTTPStatus.SERVICE_UNAVAILABLE),
     (GuardError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
 """The first type that fits gives the status."""
@@ -64,14 +70,9 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": printable(detail),
+        "detail": printable(detail, LONGEST),
     }
     return JSONResponse(body, status, headers, MEDIA_TYPE)
-
-
-def printable(text: str) -> str:
-    """The text with every control or unprintable character escaped, at most 1,000 characters."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:1000])
 
 
 def install(app: FastAPI) -> None:

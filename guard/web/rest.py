@@ -1,14 +1,10 @@
 """Rooms and alerts over REST."""
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from guard.core.errors import NotFoundError
-from guard.session.node import Node
-from guard.session.rooms import RoomStatus
 from guard.web.access import Action, Administrator, Caller, TheNode, authorise
 from guard.web.problems import REFUSALS
 from guard.web.views import AlertView, GuestRoomView, RoomView
@@ -29,7 +25,8 @@ class Suppression(BaseModel):
     """An alert that nobody needs to hear of for a while."""
 
     reason: str = Field(min_length=1, max_length=200)
-    minutes: float = Field(30.0, gt=0.0, le=24 * 60)
+    minutes: float = Field(30.0, ge=0.0, le=24 * 60)
+    """0 ends a suppression."""
 
 
 @router.get("/rooms")
@@ -42,18 +39,8 @@ async def rooms(caller: Administrator, node: TheNode) -> list[RoomView]:
 @router.get("/rooms/{room}")
 async def room(room: RoomId, caller: Caller, node: TheNode) -> RoomView | GuestRoomView:
     """One room: all of it for administrators, who is there for those who may join it."""
-    if caller.admin:
-        return RoomView.of(node.room(room))
     authorise(caller, Action.ENTER, room)
-    return GuestRoomView.of(room, room_or_none(node, room))
-
-
-def room_or_none(node: Node, room_id: str) -> RoomStatus | None:
-    """The room, or None while nobody publishes in it."""
-    try:
-        return node.room(room_id)
-    except NotFoundError:
-        return None
+    return RoomView.of(node.room(room)) if caller.admin else GuestRoomView.of(room, node.find_room(room))
 
 
 @router.get("/alerts")
@@ -74,11 +61,10 @@ async def acknowledge(
     alert: AlertId, caller: Administrator, node: TheNode, given: Acknowledgement
 ) -> AlertView:
     """Say that you look after an alert."""
-    return AlertView.of(await node.acknowledge(alert, caller.subject, given.reason))
+    return AlertView.of(await node.acknowledge(alert, caller.name, given.reason))
 
 
 @router.post("/alerts/{alert}/suppress")
 async def suppress(alert: AlertId, caller: Administrator, node: TheNode, given: Suppression) -> AlertView:
     """Hear nothing more of an open alert, and of its like about this participant, for some minutes."""
-    span = timedelta(minutes=given.minutes)
-    return AlertView.of(await node.suppress(alert, caller.subject, given.reason, span / timedelta(minutes=1)))
+    return AlertView.of(await node.suppress(alert, caller.name, given.reason, given.minutes))

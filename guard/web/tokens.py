@@ -32,7 +32,9 @@ class Grant:
     """What the bearer of a token may do."""
 
     subject: str
-    """Who they are, and their display name; personal, so it travels in payloads only."""
+    """Who they are to whoever gave them the token; personal, so it travels in payloads only."""
+    name: str
+    """What they are called, by the claim ``name``, else the subject; not unique, and personal too."""
     room: str
     publish: bool
     subscribe: bool
@@ -67,6 +69,7 @@ class TokenIssuer:
         room: str,
         *,
         now: float,
+        name: str = "",
         lifetime: Seconds = 3600,
         publish: bool = False,
         subscribe: bool = False,
@@ -74,12 +77,13 @@ class TokenIssuer:
     ) -> str:
         """Make a token that is good for ``lifetime`` seconds from ``now`` (POSIX seconds).
 
-        Raises SignallingError for an empty subject or a room that no address can name.
+        Sessions belong to the ``subject``: no two people may share one. ``name`` is shown to people, else the
+        subject is. Raises SignallingError for an empty subject or a room that no address can name.
         """
         if not subject or not ROOM.fullmatch(room):
             msg = (
-                f"token: expected a name and a room of 1 to 64 characters A-Z a-z 0-9 _ -, "
-                f"got name {subject!r} and room {room!r}"
+                f"token: expected a subject and a room of 1 to 64 characters A-Z a-z 0-9 _ -, "
+                f"got subject {subject!r} and room {room!r}"
             )
             raise SignallingError(msg)
         grant = {"room": room, "publish": publish, "subscribe": subscribe, "admin": admin}
@@ -90,6 +94,8 @@ class TokenIssuer:
             "jti": secrets.token_urlsafe(16),
             "guard": grant,
         }
+        if name:
+            claims["name"] = name
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
     def check(self, token: str) -> Grant:
@@ -137,6 +143,7 @@ def _grant(claims: Mapping[str, Any]) -> Grant:
         raise TokenError(msg)
     return Grant(
         subject=str(claims["sub"]),
+        name=_name(claims) or str(claims["sub"]),
         room=guard["room"],
         publish=guard.get("publish") is True,
         subscribe=guard.get("subscribe") is True,
@@ -144,3 +151,8 @@ def _grant(claims: Mapping[str, Any]) -> Grant:
         token_id=str(claims["jti"]),
         expires_at=float(claims["exp"]),
     )
+
+
+def _name(claims: Mapping[str, Any]) -> str:
+    name = claims.get("name")
+    return name if isinstance(name, str) else ""

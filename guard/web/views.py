@@ -80,6 +80,22 @@ class ParticipantView(GuestView):
         )
 
 
+class OwnView(BaseModel):
+    """How participants see themselves, where the policy allows it: no score, which would teach to evade."""
+
+    id: str
+    state: State
+    reasons: list[Reason]
+
+    @classmethod
+    def of(cls, status: ParticipantStatus) -> Self:
+        """What may be told to the participant."""
+        seen = status.assessment
+        if seen is None:
+            return cls(id=status.id, state=State.INSUFFICIENT, reasons=[Reason.WARMING_UP])
+        return cls(id=status.id, state=seen.state, reasons=list(seen.reasons))
+
+
 class RoomView(BaseModel):
     """One room as administrators see it."""
 
@@ -177,7 +193,7 @@ class Readiness(BaseModel):
     reasons: list[str]
     """Why it takes no calls; empty when it does."""
     warnings: list[str]
-    """What is wrong beside that."""
+    """What is wrong beside that; told to administrators only."""
     weights: list[str]
     """Terms of the weights in use, one line an engine."""
 

@@ -1,10 +1,10 @@
 """WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) over one node."""
 
-from datetime import datetime
 from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from pydantic import AwareDatetime
 from starlette.exceptions import HTTPException
 
 from guard.core.errors import NotFoundError, SignallingError
@@ -75,13 +75,13 @@ async def visitor(
         str, Header(alias="Guard-Device-Label", description="The camera's name, percent-encoded UTF-8.")
     ] = "",
     notice_shown_at: Annotated[
-        datetime | None,
+        AwareDatetime | None,
         Header(alias="Guard-Notice-Shown-At", description="When the visitor accepted the notice, RFC 3339."),
     ] = None,
 ) -> Visitor:
     """Who joins, as their token and their page say."""
     label = unquote(device_label, errors="replace")[:LONGEST_LABEL]
-    return Visitor(caller.subject, caller.owner, caller.expires_at, label, notice_shown_at)
+    return Visitor(caller.name, caller.owner, caller.expires_at, label, notice_shown_at)
 
 
 async def ice_servers(request: Request, caller: Caller) -> list[str]:

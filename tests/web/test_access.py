@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
@@ -12,15 +13,17 @@ from starlette.exceptions import HTTPException
 
 from guard.config import Settings
 from guard.core.errors import NotFoundError
+from guard.session.events import AlertTold, Event, Joined, Left, StateChanged, Stopping
 from guard.session.node import Node, Session
 from guard.session.visitor import Visitor
-from guard.web.access import Action, authorise
+from guard.web.access import Action, authorise, permits
 from guard.web.app import create_app
 from guard.web.tokens import Grant, TokenIssuer
 from tests.support.node import bare_node, bare_settings, wall
 
 if TYPE_CHECKING:
-    from guard.session.participant import Participant
+    from guard.alerts.message import AlertMessage
+    from guard.session.participant import Participant, ParticipantStatus
 
 pytestmark = pytest.mark.unit
 
@@ -31,7 +34,6 @@ PUBLIC = {
     ("GET", "/livez"),
     ("GET", "/startupz"),
     ("GET", "/readyz"),
-    ("GET", "/metrics"),
     ("GET", "/v1/notice"),
     ("OPTIONS", "/whip/{room}"),
     ("OPTIONS", "/whep/{room}/{participant}"),
@@ -45,6 +47,7 @@ NEEDED = {
     ("DELETE", "/whip/{room}/{session}"): {"owner"},
     ("PATCH", "/whep/{room}/{participant}/{session}"): {"owner"},
     ("DELETE", "/whep/{room}/{participant}/{session}"): {"owner"},
+    ("GET", "/metrics"): {"admin"},
     ("GET", "/v1/rooms"): {"admin"},
     ("GET", "/v1/rooms/{room}"): {"admin", "publish", "subscribe"},
     ("GET", "/v1/events"): {"admin", "publish", "subscribe", "elsewhere"},
@@ -54,7 +57,7 @@ NEEDED = {
 }
 """What lets a caller through, by route; a route that stands in neither table fails the test."""
 
-GRANTS = {
+GRANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "publish": ("demo", {"publish": True}),
     "subscribe": ("demo", {"subscribe": True}),
     "admin": ("demo", {"admin": True}),
@@ -65,7 +68,7 @@ GRANTS = {
 
 def grant(*allowed: str, room: str = "demo", owner: str = "ada") -> Grant:
     rights = {right: right in allowed for right in ("publish", "subscribe", "admin")}
-    return Grant(subject=owner, room=room, token_id="t", expires_at=NOW, **rights)  # noqa: S106 -- a name, no secret
+    return Grant(subject=owner, name=owner, room=room, token_id="t", expires_at=NOW, **rights)  # noqa: S106 -- a name, no secret
 
 
 def session(room: str = "demo", owner: str = "ada") -> Session:
@@ -77,7 +80,7 @@ def session(room: str = "demo", owner: str = "ada") -> Session:
     [
         (("publish",), {Action.PUBLISH, Action.ENTER}),
         (("subscribe",), {Action.SUBSCRIBE, Action.ENTER}),
-        (("admin",), {Action.ADMINISTER}),
+        (("admin",), {Action.ADMINISTER, Action.ENTER}),
         ((), set()),
     ],
 )
@@ -96,7 +99,37 @@ def test_a_grant_allows_what_it_names_and_no_more(allowed: tuple[str, ...], may:
 @pytest.mark.parametrize("action", ROOM_ACTIONS)
 def test_every_right_ends_at_the_door_of_the_room(action: Action) -> None:
     with pytest.raises(HTTPException):
-        authorise(grant("publish", "subscribe", "admin"), action, "other")
+        authorise(grant("publish", "subscribe"), action, "other")
+
+
+def test_an_administrator_looks_into_every_room_and_takes_part_in_none() -> None:
+    desk = grant("admin")
+    authorise(desk, Action.ENTER, "other")
+    for action in (Action.PUBLISH, Action.SUBSCRIBE):
+        assert not permits(desk, action, "demo")
+
+
+WATCHED = cast("ParticipantStatus", SimpleNamespace(owner="ada"))
+
+
+@pytest.mark.parametrize(
+    ("event", "hear"),
+    [
+        (Joined(wall(), "demo", WATCHED), {"ada", "bob", "desk"}),
+        (Left(wall(), "demo", "p_1", "left"), {"ada", "bob", "desk"}),
+        (StateChanged(wall(), "demo", WATCHED), {"ada", "desk"}),
+        (AlertTold(wall(), cast("AlertMessage", None)), {"desk"}),
+        (Stopping(wall()), {"ada", "bob", "ada elsewhere", "desk"}),
+    ],
+)
+def test_who_hears_of_what(event: Event, hear: set[str]) -> None:
+    callers = {
+        "ada": grant("publish"),
+        "bob": grant("publish", "subscribe", owner="bob"),
+        "ada elsewhere": grant("publish", room="other"),
+        "desk": grant("admin", room="other", owner="desk"),
+    }
+    assert {name for name, caller in callers.items() if permits(caller, Action.HEAR, event)} == hear
 
 
 def test_a_session_is_its_makers() -> None:
@@ -155,7 +188,7 @@ async def test_every_route_with_every_grant(
         "basic": "Basic YWRhOmFkYQ==",
         "none": "",
     }
-    if path == "/v1/events":  # an open stream would never end here: only the refusals
+    if path == "/v1/events":  # a stream would not end here: test_live.py opens them with each grant
         bearers = {"nothing": bearers["nothing"]}
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://guard") as client:
@@ -165,7 +198,7 @@ async def test_every_route_with_every_grant(
             if name in worthless:
                 assert came == 401, name
             elif "owner" in NEEDED[method, path]:
-                assert came == 404, name  # there is no such session of theirs
+                assert came == 404, name  # test_sessions.py asks for one of somebody else
             elif name in NEEDED[method, path]:
                 assert came not in {401, 403}, name
                 assert came < 500, name

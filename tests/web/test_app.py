@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from guard.config import Settings
+from guard.config import PageSettings, Settings
 from guard.core.errors import CapacityError, DeliveryError, EnvironmentProblem
 from guard.session.node import Node
 from guard.web.app import create_app
@@ -48,7 +49,7 @@ async def client(node: Node, tokens: TokenIssuer) -> AsyncIterator[httpx.AsyncCl
 
 @pytest.fixture
 def bearer(tokens: TokenIssuer) -> Callable[..., dict[str, str]]:
-    def make(room: str = "demo", **grants: bool) -> dict[str, str]:
+    def make(room: str = "demo", **grants: Any) -> dict[str, str]:
         return {"Authorization": f"Bearer {tokens.issue('ada', room, now=NOW, **grants)}"}
 
     return make
@@ -154,7 +155,61 @@ async def test_health_needs_no_token(client: httpx.AsyncClient) -> None:
     ready = await client.get("/readyz")
     assert ready.status_code == 200
     assert ready.json() == {"ready": True, "reasons": [], "warnings": [], "weights": []}
-    assert "guard_participants" in (await client.get("/metrics")).text
+
+
+async def test_metrics_are_for_administrators(
+    client: httpx.AsyncClient, bearer: Callable[..., dict[str, str]]
+) -> None:
+    """They count alerts: whoever is judged must not watch them rise."""
+    detail(await client.get("/metrics"), 401)
+    assert "admin" in detail(await client.get("/metrics", headers=bearer(publish=True)), 403)
+    assert "guard_participants" in (await client.get("/metrics", headers=bearer(admin=True))).text
+
+
+async def test_warnings_are_for_administrators(
+    client: httpx.AsyncClient,
+    bearer: Callable[..., dict[str, str]],
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(node, "warnings", lambda: ("p_1: its analysis hangs",))
+    assert (await client.get("/readyz")).json()["warnings"] == []
+    told = (await client.get("/readyz", headers=bearer(admin=True))).json()
+    assert told["warnings"] == ["p_1: its analysis hangs"]
+    assert (await client.get("/readyz", headers=bearer(publish=True))).json()["warnings"] == []
+
+
+async def test_the_notice_is_what_the_operator_says(tokens: TokenIssuer, node: Node) -> None:
+    pages = PageSettings(operator="Example Bank", purpose="Why.", analysed=("This.",), kept="Nothing.")
+    app = create_app(node, tokens, Settings(pages=pages), wall)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://guard") as client:
+        notice = (await client.get("/v1/notice")).json()
+    assert (notice["operator"], notice["purpose"]) == ("Example Bank", "Why.")
+    assert (notice["analysed"], notice["kept"]) == (["This."], "Nothing.")
+
+
+async def test_without_words_of_the_operator_the_notice_says_how_long_alerts_stay(
+    client: httpx.AsyncClient,
+) -> None:
+    notice = (await client.get("/v1/notice")).json()
+    assert notice["kept"].endswith("alerts are deleted after 24 hours.")
+    assert len(notice["analysed"]) == 3
+
+
+async def test_an_outbox_in_trouble_is_told_to_come_again(
+    client: httpx.AsyncClient,
+    bearer: Callable[..., dict[str, str]],
+    node: Node,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def alerts(*_: object, **__: object) -> None:
+        raise DeliveryError("outbox: cannot read alerts (database is locked)")
+
+    monkeypatch.setattr(node, "alerts", alerts)
+    for path in ("/v1/alerts", "/v1/events"):
+        response = await client.get(path, headers=bearer(admin=True))
+        detail(response, 503)
+        assert response.headers["retry-after"] == "5"
 
 
 async def test_a_stopping_node_is_not_ready(client: httpx.AsyncClient, node: Node) -> None:
@@ -189,15 +244,13 @@ def failing(node: Node, error: Exception, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(node, "publish", publish)
 
 
-@pytest.mark.parametrize("kind", [EnvironmentProblem, DeliveryError])
 async def test_an_error_of_ours_is_told_to_the_log_only(
     client: httpx.AsyncClient,
     bearer: Callable[..., dict[str, str]],
     node: Node,
     monkeypatch: pytest.MonkeyPatch,
-    kind: type[Exception],
 ) -> None:
-    failing(node, kind("ice.host_addresses: set them"), monkeypatch)
+    failing(node, EnvironmentProblem("ice.host_addresses: set them"), monkeypatch)
     with capture_logs() as logged:
         response = await client.post("/whip/demo", content="v=0", headers=SDP | bearer(publish=True))
     assert detail(response, 500) == "the node could not do this; its log says why"

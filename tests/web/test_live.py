@@ -12,15 +12,12 @@ import httpx
 import pytest
 
 from guard.config import PageSettings, WebSettings
-from guard.core.types import Assessment, State
-from guard.media.publication import PublicationStats
-from guard.session.events import WAITING, Event, EventKind
+from guard.session.events import WAITING, Joined, Left, StateChanged
 from guard.session.node import Node
-from guard.session.participant import ParticipantStatus
 from guard.web.app import create_app
 from guard.web.server import HttpServer
 from guard.web.tokens import TokenIssuer
-from tests.support.node import bare_node, bare_settings, wall
+from tests.support.node import bare_node, bare_settings, status, wall
 
 pytestmark = pytest.mark.media
 
@@ -29,30 +26,19 @@ TOKENS = TokenIssuer("k" * 48, "call-guard")
 PATIENCE = 20.0
 
 
-def status(name: str = "Ada", owner: str = "ada") -> ParticipantStatus:
-    seen = Assessment(1.0, 0.2, 0.9, State.BONA_FIDE, 1.0, (), (), 1)
-    nothing = PublicationStats(None, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, {}, None)
-    return ParticipantStatus(
-        id="p_1",
-        name=name,
-        owner=owner,
-        assessment=seen,
-        judged_fps=8.0,
-        media=nothing,
-        joined_at=wall(),
-        device_label="",
-        notice_shown_at=None,
-        degraded=False,
-        first_judged_s=0.1,
-        relayed=True,
-    )
+def joined(room: str = "demo") -> Joined:
+    return Joined(wall(), room, status())
 
 
-def event(kind: EventKind, room: str = "demo", owner: str = "ada") -> Event:
-    return Event(kind, wall(), room, "p_1", owner, status(owner=owner), reason="left")
+def changed(owner: str = "ada") -> StateChanged:
+    return StateChanged(wall(), "demo", status(owner=owner))
 
 
-def token(room: str = "demo", lifetime: float = 3600.0, owner: str = "ada", **rights: bool) -> str:
+def left() -> Left:
+    return Left(wall(), "demo", "p_1", "left")
+
+
+def token(room: str = "demo", lifetime: float = 3600.0, owner: str = "ada", **rights: Any) -> str:
     return TOKENS.issue(owner, room, now=NOW, lifetime=lifetime, **rights)
 
 
@@ -114,12 +100,12 @@ async def house(folder: Path, *, show_own_state: bool = False, listeners: int = 
 async def test_an_administrator_hears_everything(tmp_path: Path) -> None:
     async with house(tmp_path) as here, here.listen(token(admin=True, room="any")) as stream:
         assert await stream.next() == ("snapshot", {"rooms": [], "alerts": []})
-        for kind in (EventKind.JOINED, EventKind.STATE, EventKind.LEFT):
-            here.node.events.post(event(kind))
-        name, joined = await stream.next()
-        assert (name, joined["room"], joined["participant"]["name"]) == ("joined", "demo", "Ada")
-        name, changed = await stream.next()
-        assert (name, changed["participant"]["liveness"], changed["participant"]["state"]) == (
+        for event in (joined(), changed(), left()):
+            here.node.events.post(event)
+        name, told = await stream.next()
+        assert (name, told["room"], told["participant"]["name"]) == ("joined", "demo", "Ada")
+        name, told = await stream.next()
+        assert (name, told["participant"]["liveness"], told["participant"]["state"]) == (
             "state",
             0.9,
             "bona_fide",
@@ -130,9 +116,9 @@ async def test_an_administrator_hears_everything(tmp_path: Path) -> None:
 async def test_a_guest_hears_who_is_in_the_room_and_no_score(tmp_path: Path) -> None:
     async with house(tmp_path) as here, here.listen(token(subscribe=True)) as stream:
         assert await stream.next() == ("snapshot", {"room": {"id": "demo", "participants": []}})
-        here.node.events.post(event(EventKind.JOINED, room="other"))
-        here.node.events.post(event(EventKind.STATE))
-        here.node.events.post(event(EventKind.JOINED))
+        here.node.events.post(joined(room="other"))
+        here.node.events.post(changed())
+        here.node.events.post(joined())
         shown = {"id": "p_1", "name": "Ada", "whep": "/whep/demo/p_1"}
         assert await stream.next() == ("joined", {"room": "demo", "participant": shown})
 
@@ -140,17 +126,18 @@ async def test_a_guest_hears_who_is_in_the_room_and_no_score(tmp_path: Path) -> 
 async def test_a_guest_hears_their_own_state_where_the_policy_allows_it(tmp_path: Path) -> None:
     async with house(tmp_path, show_own_state=True) as here, here.listen(token(publish=True)) as stream:
         await stream.next()
-        here.node.events.post(event(EventKind.STATE, owner="eve"))
-        here.node.events.post(event(EventKind.STATE))
-        name, changed = await stream.next()
-        assert (name, changed["participant"]["deepfake"]) == ("state", 0.2)
+        here.node.events.post(changed(owner="eve"))
+        here.node.events.post(changed())
+        name, told = await stream.next()
+        assert name == "state"
+        assert told["participant"] == {"id": "p_1", "state": "bona_fide", "reasons": []}
 
 
 async def test_a_slow_listener_is_told_what_it_missed(tmp_path: Path) -> None:
     async with house(tmp_path) as here, here.listen(token(admin=True)) as stream:
         await stream.next()
         for _ in range(WAITING + 5):  # all of them before the stream gets its turn
-            here.node.events._hand_out(event(EventKind.LEFT))
+            here.node.events._hand_out(left())
         assert await stream.next() == ("dropped", {"count": 5})
         assert (await stream.next())[0] == "left"
 

@@ -33,7 +33,7 @@ pytestmark = [
 ]
 
 NOW = 4_000_000_000.0
-GRANTS: dict[str, dict[str, bool]] = {
+GRANTS: dict[str, dict[str, Any]] = {
     "none": {},
     "publisher": {"publish": True},
     "subscriber": {"subscribe": True},

@@ -43,6 +43,16 @@ def test_grants_survive_the_trip(issuer: TokenIssuer) -> None:
     assert grant.expires_at == NOW + 3600
 
 
+@pytest.mark.parametrize(("name", "shown"), [("Ada", "Ada"), ("", "crm-42")])
+def test_a_name_is_no_identity(issuer: TokenIssuer, name: str, shown: str) -> None:
+    grant = issuer.check(issuer.issue("crm-42", "demo", now=NOW, name=name))
+    assert (grant.name, grant.subject, grant.owner) == (shown, "crm-42", "crm-42")
+
+
+def test_a_name_that_is_no_text_is_none() -> None:
+    assert TokenIssuer(KEY, "call-guard").check(forged(name=5)).name == "ada"
+
+
 def test_every_token_has_an_id_of_its_own(issuer: TokenIssuer) -> None:
     ids = {issuer.check(issuer.issue("ada", "demo", now=NOW)).token_id for _ in range(3)}
     assert len(ids) == 3
@@ -125,5 +135,5 @@ def test_a_renewed_token_owns_the_same_sessions(issuer: TokenIssuer):
 
 @pytest.mark.parametrize(("name", "room"), [("", "demo"), ("ada", ""), ("ada", "a b"), ("ada", "x" * 65)])
 def test_no_token_for_nobody_or_nowhere(issuer: TokenIssuer, name: str, room: str):
-    with pytest.raises(SignallingError, match="expected a name and a room"):
+    with pytest.raises(SignallingError, match="expected a subject and a room"):
         issuer.issue(name, room, now=NOW)
