@@ -49,7 +49,7 @@ from guard.media.client import WhipPublisher
 from guard.media.encode import VideoEncoder
 from guard.media.frames import frame_of
 from guard.media.subscriber import WhepSubscriber
-from guard.session.events import EventKind, Events
+from guard.session.events import Events, StateChanged
 from guard.session.opening import open_node
 from guard.telemetry import log
 from guard.telemetry.stamps import percentile
@@ -155,9 +155,9 @@ def raise_alerts(desk: AlertDesk, stop: threading.Event) -> None:
 
 async def note_first_judgements(events: Events, firsts: dict[str, float]) -> None:
     """Take down how long everybody who joins waits for the first judgement, in seconds by participant."""
-    with events.listen(lambda event: event.kind is EventKind.STATE) as listener:
+    with events.listen(lambda event: isinstance(event, StateChanged), "bench") as listener:
         async for event in listener.events():
-            if event.participant and event.participant.first_judged_s is not None:
+            if isinstance(event, StateChanged) and event.participant.first_judged_s is not None:
                 firsts[event.participant.id] = event.participant.first_judged_s
 
 

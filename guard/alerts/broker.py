@@ -4,7 +4,7 @@ import logging
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from guard.alerts.address import is_loopback
+from guard.core.addresses import is_loopback
 from guard.core.errors import ConfigError, EnvironmentProblem
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ import asyncio
 import secrets
 import threading
 from collections import deque
-from contextlib import ExitStack, closing
+from collections.abc import Iterable
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -18,6 +19,7 @@ from guard.alerts.link import LinkStats, MqttLink
 from guard.alerts.message import AlertMessage, EngineDigest, Issuer, encode, parse, travelling_name
 from guard.alerts.outbox import Letter, Outbox
 from guard.alerts.record import AlertRecord, record_of
+from guard.alerts.restart import close_earlier
 from guard.alerts.topics import Topics
 from guard.config.settings import AlertSettings, MqttSettings
 from guard.core.errors import DeliveryError
@@ -37,6 +39,9 @@ MOST_HELD = 1000
 
 MOST_LEFT = 4096
 """Participants remembered after they left; policy drop-oldest: no verdict comes that late."""
+
+CLOSING: Seconds = 0.25
+"""The outbox gets so long to close where nobody holds it."""
 
 _Who: TypeAlias = tuple[str, ParticipantId]
 
@@ -60,8 +65,9 @@ class StatePayload(BaseModel):
     participant_id: str
     display_name: str
     state: State
-    liveness: float
-    deepfake: float
+    liveness: float | None
+    """None while the state is insufficient, like ``deepfake``."""
+    deepfake: float | None
     coverage: float
     reasons: tuple[str, ...]
     alerts: tuple[str, ...]
@@ -129,13 +135,13 @@ class AlertDesk:
 
     def participant_left(self, participant: Participant, now: Seconds) -> tuple[AlertEvent, ...]:
         """Close what is open of this participant and empty their retained state, for good."""
-        who = _who(participant)
+        return self.participants_left((participant,), now)
+
+    def participants_left(self, participants: Iterable[Participant], now: Seconds) -> tuple[AlertEvent, ...]:
+        """Close what is open of all of these in one transaction, else as ``participant_left``."""
         with self._lock:
-            self._remember_left(who)
-            self._told.pop(who, None)
-            events = self._book.participant_left(participant, now, self._wall())
+            events = tuple(event for one in participants for event in self._close_alerts(one, now))
             self._store(events)
-            self._board.post(Note(self._topics.state(*who), b""))
         self.link.wake()
         return events
 
@@ -162,10 +168,10 @@ class AlertDesk:
         return parse(encode(event, self._issuer))
 
     def suppress(self, alert_id: str, by: str, reason: str, minutes: float, now: Seconds) -> AlertMessage:
-        """Tell no more of an open alert for ``minutes``, as ``AlertBook.suppress``; return what was told.
+        """Tell no more of an alert for ``minutes``, as ``AlertBook.suppress``; return what was told.
 
         Raises NotFoundError for an alert that this run did not raise or has forgotten, SignallingError for
-        one that is closed, without a reason, and for a span that is none.
+        one that is closed and not suppressed, without a reason, and for a span that is none.
         """
         with self._lock:
             event = self._book.suppress(alert_id, by, reason, minutes, now=now, wall=self._wall())
@@ -198,9 +204,23 @@ class AlertDesk:
             self._store(())
 
     async def close(self, deadline: Seconds = 5.0) -> bool:
-        """End the link as ``MqttLink.close`` does, then close the outbox. The caller owns the link's task."""
-        drained = await self.link.close(deadline)
-        await asyncio.to_thread(self._outbox.close)
+        """Write what is held, end the link as ``MqttLink.close`` does, then close the outbox.
+
+        What the disk does not take within half of ``deadline`` is lost and told in the log; a file that
+        cannot be closed ``CLOSING`` after it is left to its thread. The caller owns the link's task.
+        """
+        now = asyncio.get_running_loop().time
+        until = now() + deadline
+        if self._held:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.to_thread(self.flush), deadline / 2)
+        if self._held:
+            logger.error("alerts are lost with the end", held=len(self._held))
+        drained = await self.link.close(max(0.0, until - now()))
+        try:
+            await asyncio.wait_for(asyncio.to_thread(self._outbox.close), max(0.0, until - now()) + CLOSING)
+        except TimeoutError:
+            logger.error("outbox cannot be closed, a thread waits for its disk")  # noqa: TRY400 -- says it all
         return drained
 
     def stats(self) -> DeskStats:
@@ -220,6 +240,13 @@ class AlertDesk:
         letters = len(self._held)
         self._held.clear()
         self.link.wake(letters)
+
+    def _close_alerts(self, participant: Participant, now: Seconds) -> tuple[AlertEvent, ...]:
+        who = _who(participant)
+        self._remember_left(who)
+        self._told.pop(who, None)
+        self._board.post(Note(self._topics.state(*who), b""))
+        return self._book.participant_left(participant, now, self._wall())
 
     def _remember_left(self, who: _Who) -> None:
         self._left[who] = None
@@ -264,8 +291,8 @@ def _payload(
         participant_id=participant.participant_id,
         display_name=travelling_name(participant.display_name),
         state=assessment.state,
-        liveness=round(assessment.liveness, 3),
-        deepfake=round(assessment.deepfake, 3),
+        liveness=assessment.told_liveness,
+        deepfake=assessment.told_deepfake,
         coverage=round(assessment.coverage, 3),
         reasons=assessment.reasons,
         alerts=alerts,
@@ -276,6 +303,7 @@ def _payload(
 def open_desk(alerts: AlertSettings, mqtt: MqttSettings, issuer: Issuer, wall: WallClock) -> AlertDesk:
     """A desk with its outbox and link; run ``desk.link.run()`` in a task. Opens a file: blocks.
 
+    Alerts that an earlier run left open are closed.
     Raises ConfigError when the outbox cannot be opened or the broker's address may not be used.
     """
     board = Board()
@@ -290,6 +318,7 @@ def open_desk(alerts: AlertSettings, mqtt: MqttSettings, issuer: Issuer, wall: W
     book = AlertBook(alerts, lambda at: str(uuid7(at, secrets.randbits(74))))
     with ExitStack() as opened:
         outbox = opened.enter_context(closing(Outbox(alerts.outbox_path)))
+        close_earlier(outbox, issuer, wall())
         link = MqttLink(
             mqtt,
             outbox,

@@ -53,6 +53,8 @@ class CloseReason(StrEnum):
     """Judged long enough without suspicion."""
     PARTICIPANT_LEFT = "participant_left"
     """The participant left while under suspicion."""
+    NODE_RESTARTED = "node_restarted"
+    """The node ended without closing it, and its next run did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ class _Alert:
     def event(
         self, kind: AlertKind, now: Seconds, wall: datetime, *, reopened: bool = False, comment: str = ""
     ) -> AlertEvent:
+        if self.suppression is not None and self.suppression.until <= wall:
+            self.suppression = None
         self.seq += 1
         self.told, self.told_severity, self.told_at = self.newest, self.severity, now
         return AlertEvent(
@@ -199,7 +203,7 @@ class AlertBook:
         key = _key(participant, transition.family)
         self._forget_closed(now)
         alert = self._alerts.get(key)
-        silent = now < self._silent_until.get(key, now)
+        silent = self._silent(key, now)
         if alert is not None and alert.is_open:
             alert.take(transition)
             if transition.kind is TransitionKind.CLEAR:
@@ -223,15 +227,17 @@ class AlertBook:
     def suppress(
         self, alert_id: str, by: str, reason: str, minutes: float, *, now: Seconds, wall: datetime
     ) -> AlertEvent:
-        """Say no more of an open alert, and raise its family for this participant no more, for ``minutes``.
+        """Say no more of an alert, and raise its family for this participant no more, for ``minutes``.
 
         Its clear is told all the same. What is still suspected when the time is over is told then. A second
-        call sets a new end. Raises NotFoundError, and SignallingError for a closed alert, without a reason,
-        or for less than nothing or more than ``MOST_MINUTES``.
+        call sets a new end, 0 at once, also once the alert is closed. Raises NotFoundError, and
+        SignallingError for a closed alert about which nothing is silent, without a reason, or for less than
+        nothing or more than ``MOST_MINUTES``.
         """
         alert = self._find(alert_id)
-        _check_suppression(alert, reason, minutes)
-        self._silent_until[_key(alert.participant, alert.newest.family)] = now + 60.0 * minutes
+        key = _key(alert.participant, alert.newest.family)
+        _check_suppression(reason, minutes, speaks=alert.is_open or self._silent(key, now))
+        self._silent_until[key] = now + 60.0 * minutes
         alert.suppression = Suppression(by, wall, wall + timedelta(minutes=minutes), reason)
         return alert.event(AlertKind.UPDATED, now, wall, comment=reason)
 
@@ -287,6 +293,9 @@ class AlertBook:
             or abs(newest.probability - told.probability) >= NOTABLE_CHANGE
         )
 
+    def _silent(self, key: _Key, now: Seconds) -> bool:
+        return now < self._silent_until.get(key, now)
+
     def _forget_closed(self, now: Seconds) -> None:
         span = self._settings.reopen_within_s
         for key, alert in list(self._alerts.items()):
@@ -304,16 +313,16 @@ class AlertBook:
         raise NotFoundError(msg)
 
 
-def _check_suppression(alert: _Alert, reason: str, minutes: float) -> None:
-    if not alert.is_open:
+def _check_suppression(reason: str, minutes: float, *, speaks: bool) -> None:
+    if not speaks:
         msg = "suppress: expected an open alert, got a closed one; it says nothing more, so acknowledge it"
         raise SignallingError(msg)
     if not reason.strip():
         msg = "suppress: expected a reason, got none; say why nobody needs to hear of this alert"
         raise SignallingError(msg)
-    if not 0.0 < minutes <= MOST_MINUTES:
+    if not 0.0 <= minutes <= MOST_MINUTES:
         msg = (
-            f"suppress: expected more than 0 and at most {MOST_MINUTES} minutes, got {minutes}; "
+            f"suppress: expected 0 (to end it) to {MOST_MINUTES} minutes, got {minutes}; "
             f"suppress again when the time is over"
         )
         raise SignallingError(msg)

@@ -1,7 +1,6 @@
 """From alert events to messages and back, with the words for people."""
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -31,7 +30,7 @@ from guard.alerts.schema import (
 )
 from guard.core.errors import SignallingError
 from guard.core.types import Contribution, Cue, Family, Reason
-from guard.core.words import in_words
+from guard.core.words import in_words, printable
 
 __all__ = ["AlertMessage", "EngineDigest", "Issuer", "encode", "parse", "plain_words", "travelling_name"]
 
@@ -43,9 +42,6 @@ LONGEST_REASON = 200, 240
 
 LONGEST_MESSAGE = 4096
 """Bytes. The bounds above leave room for all but many cues: the weakest are left out then."""
-
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control and direction characters, and surrogates that stand alone: they come out of somebody's JSON."""
 
 SUSPECTED_OF = {
     Family.MANIPULATION: "a manipulated face (swapped or reenacted)",
@@ -163,7 +159,7 @@ def travelling_name(text: str) -> str:
 
 def _travelling(text: str, longest: tuple[int, int]) -> str:
     characters, octets = longest
-    harmless = _HARMFUL.sub("\ufffd", text[:characters])
+    harmless = printable(text, characters)
     while len(json.dumps(harmless, ensure_ascii=False).encode()) - len('""') > octets:
         harmless = harmless[:-1]
     return harmless

@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
@@ -59,6 +59,17 @@ class Connection(aiomqtt.Client):
         if self._refusal is not None:
             msg = f"broker: refused a message at {note.topic} ({self._refusal}); grant this node its topics"
             raise DeliveryError(msg)
+
+    async def hear(self, filters: Sequence[str]) -> None:
+        """Subscribe to these topic filters; raise DeliveryError unless the broker grants all of them."""
+        try:
+            granted = cast("list[ReasonCode]", await self.subscribe([(one, 1) for one in filters]))
+        except aiomqtt.MqttError as error:
+            raise _lost(error) from error
+        for one, code in zip(filters, granted, strict=False):
+            if code.is_failure:  # also of MQTT 3.1.1, whose code paho translates
+                msg = f"broker: refused to tell of {one} ({code}); let this user read there"
+                raise DeliveryError(msg)
 
     async def until_lost(self) -> None:
         """Return never; raise DeliveryError when the connection breaks."""
@@ -240,7 +251,7 @@ async def watch(
         held_since = now()
         try:
             async with dialer.connect() as connection:
-                await connection.subscribe([(one, 1) for one in filters])
+                await connection.hear(filters)
                 on_ready()
                 async for message in connection.messages:
                     yield BrokerMessage(message.topic.value, message.payload, message.retain)
@@ -258,4 +269,4 @@ def _remembered() -> Properties:
 
 
 def _lost(error: aiomqtt.MqttError) -> DeliveryError:
-    return DeliveryError(f"broker: {error}; alerts wait in the outbox until it answers")
+    return DeliveryError(f"broker: {error}; trying again until it answers")

@@ -67,12 +67,27 @@ class Row:
     payload: bytes
 
 
+class OutboxInUseError(ConfigError):
+    """The file belongs to another node that runs."""
+
+
+def in_use(path: Path) -> bool:
+    """Whether a running node has this file; a moment later it may be otherwise. Reads the disk."""
+    try:
+        with _claimed(path):
+            return False
+    except OutboxInUseError:
+        return True
+    except OSError:  # who opens it will hear what is wrong
+        return False
+
+
 class Outbox:
     """Durable and ordered. Any thread may call it, but never the event loop: a call may wait for the disk.
 
-    Raises ConfigError when the file cannot be opened, was made by a newer version or belongs to another node
-    that runs, DeliveryError when the disk does not take or give rows (full, locked, broken): the same call
-    may succeed later. Others may read the file.
+    Raises ConfigError when the file cannot be opened or was made by a newer version, OutboxInUseError when it
+    belongs to another node that runs, DeliveryError when the disk does not take or give rows (full, locked,
+    broken): the same call may succeed later. Others may read the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -212,7 +227,7 @@ def _claimed(path: Path) -> Iterator[None]:
                 f"alerts.outbox_path: expected a file of this node's own, got {str(path)!r}, which a running "
                 f"node uses; give each node a path of its own, or end the other one"
             )
-            raise ConfigError(msg) from error
+            raise OutboxInUseError(msg) from error
         yield
     finally:
         os.close(lock)

@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.text import Text
 
 from guard.cli.analyse.command import analyse
-from guard.cli.attach import attach
+from guard.cli.attach.command import attach
 from guard.cli.config import config
 from guard.cli.demo.command import demo
 from guard.cli.doctor.command import doctor
 from guard.cli.engines import engines
-from guard.cli.publish import publish
+from guard.cli.publish.command import publish
 from guard.cli.serve import serve
 from guard.cli.token import token
 from guard.cli.watch import watch

@@ -1,12 +1,16 @@
 """Options that several commands share."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
 import typer
+
+from guard.core.errors import GuardError
 
 ConfigFile: TypeAlias = Annotated[
     Path | None, typer.Option("--config", help="TOML file; without it every setting is at its default.")
@@ -31,6 +35,15 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,8192}")
 """What may stand behind ``Bearer`` (RFC 6750 section 2.1)."""
 
 
+@contextmanager
+def wrong_use(option: str) -> Iterator[None]:
+    """Tell what is refused inside as wrong use of this option: exit status 2."""
+    try:
+        yield
+    except GuardError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
 def read_token(token: str | None, file: Path | None) -> str:
     """The token that was given; raise typer.BadParameter unless there is one that can be sent."""
     if file is not None:
@@ -50,9 +63,9 @@ def read_token(token: str | None, file: Path | None) -> str:
     return token.strip()
 
 
-def read_address(text: str) -> str:
+def read_address(text: str, example: str = "http://host:8080/whip/room") -> str:
     """An http:// or https:// address, as given; raise typer.BadParameter for anything else."""
-    expected = f"expected an address as http://host:8080/whip/room, got {text!a}"
+    expected = f"expected an address as {example}, got {text!a}"
     try:
         parts = urlsplit(text)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:

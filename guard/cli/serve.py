@@ -4,19 +4,20 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import nullcontext
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guard.cli.clock import wall
 from guard.cli.dev import for_trying_out, tell_links
 from guard.cli.options import ConfigFile
+from guard.cli.waiting import LastResort, first, until_interrupted
 from guard.config import Settings
 from guard.config.load import load
-from guard.core.errors import SignallingError
 from guard.core.units import Seconds
 from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
@@ -24,9 +25,19 @@ from guard.web.tokens import TokenIssuer, one_time_issuer, open_issuer
 
 if TYPE_CHECKING:
     from guard.session.node import Node
+    from guard.web.server import HttpServer
+
+STOP_WITHIN: Seconds = 8.5
+"""From the signal until calls, alerts and requests have ended, whatever hangs."""
+
+END_WITHIN: Seconds = 9.5
+"""From the signal until the process has ended: service managers lose patience after ten seconds."""
 
 LAST_CALL: Seconds = 1.0
 """A node that stops answers for so long that it is not ready, so that those who send it calls notice."""
+
+NODE_SHARE = 0.8
+"""Of the time that is left then, what the node gets; the rest is for requests in hand."""
 
 Say = Callable[[str], None]
 
@@ -52,12 +63,12 @@ def serve(
     Example: guard serve --dev
     """
     if lan and not dev:
-        msg = "serve: expected --dev with --lan; without it set web.host, web.tls_cert and web.tls_key"
-        raise SignallingError(msg)
+        msg = "expected --dev with it; else set web.host, web.tls_cert and web.tls_key"
+        raise typer.BadParameter(msg, param_hint="--lan")
     settings = load(path)
     issuer = one_time_issuer(settings.web) if dev else open_issuer(settings.web)
     divert_native_stderr(native_log or Path(os.devnull))
-    log.configure(settings.log.level, json_lines=settings.log.json_lines)
+    log.configure(settings.log.level, json_lines=settings.log.json_lines, personal=settings.log.personal)
     with for_trying_out(settings, typer.echo, lan=lan) if dev else nullcontext(settings) as effective:
         asyncio.run(_run(effective, issuer, dev=dev))
 
@@ -66,52 +77,65 @@ async def _run(settings: Settings, issuer: TokenIssuer, *, dev: bool) -> None:
     # the heavy libraries are loaded only now, with their printing diverted
     from guard.session.opening import open_node  # noqa: PLC0415 -- see above
 
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    node = await asyncio.to_thread(open_node, settings, time.monotonic, _wall)
-
     def greet(address: str) -> None:
         typer.echo(f"listening at {address}")
         if dev:
             tell_links(issuer, address, typer.echo)
 
-    await serve_until(stop, node, issuer, settings, greet)
+    last_resort = LastResort()
+    with until_interrupted(partial(last_resort.arm, END_WITHIN)) as stop:
+        node = await asyncio.to_thread(open_node, settings, time.monotonic, wall)
+        # a terminal that closes hangs up, too, and should end what was tried out in it
+        await serve_until(stop, node, issuer, settings, greet, reloads=not dev)
+    last_resort.status = 0
 
 
 async def serve_until(
-    stop: asyncio.Event, node: "Node", issuer: TokenIssuer, settings: Settings, greet: Say
+    stop: asyncio.Event,
+    node: "Node",
+    issuer: TokenIssuer,
+    settings: Settings,
+    greet: Say,
+    *,
+    reloads: bool = False,
 ) -> None:
     """Serve the node until ``stop`` is set; then take no more calls, end those there are, deliver alerts.
 
-    ``greet`` is told the address. Raises EnvironmentProblem where the server cannot listen or dies.
+    That takes no longer than ``STOP_WITHIN``. ``greet`` is told the address. With ``reloads`` SIGHUP has the
+    certificate read again. Raises EnvironmentProblem where the server cannot listen or dies.
     """
     from guard.web.app import create_app  # noqa: PLC0415 -- heavy, see _run
     from guard.web.server import HttpServer  # noqa: PLC0415 -- same
 
+    server = HttpServer(create_app(node, issuer, settings, wall), settings.web, node.count_cut)
     await node.start()
     try:
-        app = create_app(node, issuer, settings, _wall)
-        async with HttpServer(app, settings.web, node.count_cut) as server:
-            greet(server.url)
-            await _first(stop.wait(), server.failed())
+        await server.start()
+        greet(server.url)
+        with _reloading(server) if reloads and settings.web.secure else nullcontext():
+            await first(stop.wait(), server.failed())
+    finally:
+        await _end(node, server, said=stop.is_set())
+
+
+async def _end(node: "Node", server: "HttpServer", *, said: bool) -> None:
+    """Stop both; where we were told to, whoever sends calls here may notice first."""
+    now = asyncio.get_running_loop().time
+    until = now() + STOP_WITHIN
+    try:
+        if said:
             node.drain()
             await asyncio.sleep(LAST_CALL)
-            await node.stop()
+        await node.stop(NODE_SHARE * (until - now()))
     finally:
-        await node.stop()
+        await server.stop(max(0.0, until - now()))
 
 
-async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Wait for the first of them, raise what it raises, and leave the others."""
-    tasks = [asyncio.create_task(wait) for wait in waits]
-    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 -- the edge where the date is read
+@contextmanager
+def _reloading(server: "HttpServer") -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, server.reload)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

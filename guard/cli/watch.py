@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing, suppress
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from pydantic import ValidationError
@@ -14,19 +13,21 @@ from pydantic_core import from_json
 from rich.console import Console
 from rich.text import Text
 
+from guard.alerts.address import BrokerAddress
 from guard.alerts.desk import StatePayload
-from guard.alerts.lifecycle import AlertKind
 from guard.alerts.message import parse
 from guard.alerts.mqtt import BrokerMessage
 from guard.alerts.mqtt import watch as listen
 from guard.alerts.record import record_of
 from guard.alerts.topics import segment
-from guard.cli.lines import alert_line, plain, state_line
-from guard.cli.options import ConfigFile
-from guard.cli.waiting import unless, until_interrupted
+from guard.cli.alert_lines import alert_line, plain, state_line
+from guard.cli.options import ConfigFile, wrong_use
+from guard.cli.output import ReaderLeft, as_shown, write_out
+from guard.cli.waiting import first, until_interrupted
 from guard.config.load import load
 from guard.config.settings import MqttSettings
 from guard.core.errors import DeliveryError, SignallingError
+from guard.core.units import Seconds
 
 ANY = "+"
 MOST_SEEN = 10_000
@@ -35,7 +36,7 @@ MOST_SEEN = 10_000
 MOST_BYTES = 65536
 """Longer payloads are none of ours (they stay under 4 KiB) and are not looked into."""
 
-Show: TypeAlias = Callable[[BrokerMessage, Text], None]
+Show: TypeAlias = Callable[[BrokerMessage, Text], Awaitable[None]]
 Say: TypeAlias = Callable[[str], None]
 
 
@@ -51,7 +52,7 @@ def watch(
     until_alert: Annotated[
         float | None,
         typer.Option(
-            help="End at the first alert with exit status 0, without one after so many seconds with 1."
+            help="End at the first open alert with exit status 0, without one after so many seconds with 1."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a message on stdout.")] = False,
@@ -59,53 +60,63 @@ def watch(
     """Show alerts as they come over MQTT, each message once; Ctrl-C ends it.
 
     User name and password at the broker: mqtt.username, GUARD__MQTT__PASSWORD or ..._FILE. The lines of
-    --json hold the topic, whether the message stood there before, and the message as it came.
+    --json hold the topic, whether the message stood there before, and the message as it came. Exit status 0
+    at Ctrl-C and where nobody reads stdout any more; with --until-alert as said there, and 1 also where the
+    broker was not reached, which is then said on stderr.
 
     Example: guard watch --since-retained --url mqtts://broker.example
     """
     settings = load(path).mqtt
     if url is not None:
         settings = settings.model_copy(update={"url": url})
+        with wrong_use("--url"):
+            BrokerAddress.of(settings)
+    with wrong_use("--node"):
+        chosen = list(filters(node, states=states, active=since_retained))
     console, errors = Console(), Console(stderr=True)
 
-    def show(message: BrokerMessage, line: Text) -> None:
-        if as_json:
-            sys.stdout.write(json_line(message) + "\n")
-            sys.stdout.flush()
-        else:
-            console.print(line, soft_wrap=not console.is_terminal)
+    async def show(message: BrokerMessage, line: Text) -> None:
+        await write_out(json_line(message) if as_json else as_shown(line, console))
 
     def say(words: str) -> None:
         errors.print(Text(f"guard: {words}", "dim"), soft_wrap=True)
 
-    news = News(every_state=as_json)
-    chosen = list(filters(node, states=states, active=since_retained))
-    alarmed = asyncio.run(_run(settings, chosen, news, show, say, patience=until_alert))
-    raise typer.Exit(0 if until_alert is None or alarmed else 1)
+    news, link = News(every_state=as_json), LinkWords(settings.url, say)
+    following = follow(settings, chosen, news, show, link, to_alarm=until_alert is not None)
+    with suppress(ReaderLeft):
+        asyncio.run(_run(following, until_alert))
+    if until_alert is not None and not link.reached:
+        say(f"the broker at {settings.url} was not reached, so nobody knows whether there were alerts")
+    raise typer.Exit(0 if until_alert is None or news.alarmed else 1)
 
 
-async def _run(
-    settings: MqttSettings, chosen: list[str], news: "News", show: Show, say: Say, *, patience: float | None
-) -> bool:
+async def _run(following: Coroutine[Any, Any, None], patience: Seconds | None) -> None:
     with until_interrupted() as stop, suppress(TimeoutError):
         async with asyncio.timeout(patience):
-            await unless(stop, follow(settings, chosen, news, show, say, to_alarm=patience is not None))
-    return news.alarmed
+            await first(stop.wait(), following)
 
 
 async def follow(
-    settings: MqttSettings, chosen: list[str], news: "News", show: Show, say: Say, *, to_alarm: bool = False
+    settings: MqttSettings,
+    chosen: list[str],
+    news: "News",
+    show: Show,
+    link: "LinkWords",
+    *,
+    to_alarm: bool = False,
 ) -> None:
-    """Show what is new at these topics, for ever or up to the first alert; ``say`` how the broker does."""
-    link = LinkWords(settings.url, say)
+    """Show what is new at these topics, for ever or up to the first open alert.
+
+    ``link`` says how the broker does.
+    """
     stream = listen(settings, chosen, on_ready=link.ready, on_lost=link.lost)
     async with aclosing(stream) as messages:
         async for message in messages:
             try:
                 if (line := news.line(message)) is not None:
-                    show(message, line)
+                    await show(message, line)
             except SignallingError as error:
-                say(f"not understood at {plain(message.topic)}: {plain(str(error))}")
+                link.say(f"not understood at {plain(message.topic)}: {plain(str(error))}")
             if to_alarm and news.alarmed:
                 return
 
@@ -127,26 +138,28 @@ def json_line(message: BrokerMessage) -> str:
     except ValueError as error:
         raise SignallingError(f"expected JSON as RFC 8259 has it, got {error}") from error
     fields = {"topic": message.topic, "retained": message.retained, "message": content}
-    return json.dumps(fields, separators=(",", ":"))
+    return json.dumps(fields, separators=(",", ":")) + "\n"
 
 
 class LinkWords:
     """Says once that the broker is there, gone, there again."""
 
     def __init__(self, url: str, say: Say) -> None:
+        self.reached = False
+        """Whether it was there at all."""
+        self.say = say
         self._url = url
-        self._say = say
         self._connected: bool | None = None
 
     def ready(self) -> None:
         """The topics are subscribed."""
-        self._say(f"watching {self._url}")
-        self._connected = True
+        self.say(f"watching {self._url}")
+        self._connected = self.reached = True
 
     def lost(self, error: DeliveryError) -> None:
         """The connection broke, or did not come about."""
         if self._connected is not False:
-            self._say(f"{error}; trying again")
+            self.say(str(error))
         self._connected = False
 
 
@@ -158,7 +171,7 @@ class News:
 
     def __init__(self, *, every_state: bool = False) -> None:
         self.alarmed = False
-        """Whether an alert came that is not cleared."""
+        """Whether an alert came that is open."""
         self._every_state = every_state
         self._seen: OrderedDict[str, object] = OrderedDict()
 
@@ -175,9 +188,9 @@ class News:
         alert = parse(message.payload)
         if not self._is_new(alert.message_id, None):
             return None
-        cleared = alert.kind is AlertKind.CLEARED
-        self.alarmed = self.alarmed or not cleared
-        return alert_line(record_of(alert), alert.kind).append(f" {_node(message)}", "dim")
+        record = record_of(alert)
+        self.alarmed = self.alarmed or record.status == "open"
+        return alert_line(record, alert.kind).append(f" {_node(message)}", "dim")
 
     def _state(self, message: BrokerMessage) -> Text | None:
         if not message.payload:

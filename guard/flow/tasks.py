@@ -30,11 +30,13 @@ class Tasks:
     """Owns tasks on the running loop; leaving the ``async with`` block cancels and awaits all of them.
 
     A crash ends its own task only: it is logged with its traceback, counted in ``crashes`` by name, and told
-    to ``on_crash``. Everything here belongs to the loop's thread.
+    to ``on_crash``; ``given_up`` names kept work that crashed too often. Everything here belongs to the
+    loop's thread.
     """
 
     def __init__(self, owner: str, on_crash: Callable[[str, Exception], None] | None = None) -> None:
         self.crashes: Counter[str] = Counter()
+        self.given_up: list[str] = []
         self._owner = owner
         self._on_crash = on_crash
         self._running: set[asyncio.Task[None]] = set()
@@ -81,6 +83,7 @@ class Tasks:
             while restarts and now() - restarts[0] > policy.within:
                 restarts.popleft()
             if len(restarts) >= policy.limit:
+                self.given_up.append(name)
                 logger.error("task given up", owner=self._owner, task=name, restarts=policy.limit)
                 return
             restarts.append(now())

@@ -1,16 +1,20 @@
 """ONNX Runtime on the CPU: the one door to onnxruntime, and the default backend."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]  # the wheel carries no type information
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # type: ignore[import-untyped]  # same
 
 from guard.core.errors import ModelError, ShapeError
 from guard.inference.engine import Tensor
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is loaded; without it, it reports to its maker
+
+import onnxruntime as ort  # type: ignore[import-untyped]  # the wheel carries no type information
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # type: ignore[import-untyped]  # same
 
 _LOAD_ERRORS = (
     ort_errors.Fail,

@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 import httpx
 
 from guard.config import IceSettings
+from guard.core.addresses import is_loopback, without_secrets
 from guard.core.errors import SignallingError
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, Seconds
 from guard.media.assembler import AccessUnit, Codec
 from guard.media.encode import VideoEncoder, opus_unit
 from guard.media.forwarder import UnitQueue
-from guard.media.ice.candidates import Scope, scope_of
 from guard.media.signalling import OPUS, Format
-from guard.media.transport import Peer
+from guard.media.transport import Peer, machine_addresses
 from guard.media.turn import IceServer
 from guard.media.whip import Resource
 from guard.media.worker import attempt
@@ -30,6 +30,8 @@ OPUS_SILENCE = b"\xf8\xff\xfe"
 
 OPUS_SAMPLES = 960
 MAX_BEHIND: Seconds = 0.5
+
+HERE = "127.0.0.1"
 
 FORMATS = {Codec.VP8: Format(Codec.VP8), Codec.H264: Format(Codec.H264, "42e01f")}
 VIDEO_FORMATS = (*FORMATS.values(), Format(Codec.H264, "42001f"))
@@ -191,7 +193,8 @@ class ClientPeer:
     """A peer that offers, joined to a WHIP or WHEP endpoint.
 
     TURN servers are those handed in, or where none are, not even an empty tuple, those that the endpoint
-    names. With ``relay_only`` nothing flows but through one of them.
+    names, at addresses where it could also have us send media. With ``relay_only`` nothing flows but through
+    one of them. An endpoint on this machine is met over loopback, as ``towards`` has it.
     """
 
     def __init__(
@@ -205,8 +208,7 @@ class ClientPeer:
         servers: tuple[IceServer, ...] | None = None,
         relay_only: bool = False,
     ) -> None:
-        if _is_here(url):  # so are the candidates that it will name
-            ice = ice.model_copy(update={"allow_loopback": True})
+        ice = towards(ice, url)
         self.peer = Peer(ice, clock, self._state_changed, offers=True, relay_only=relay_only)
         self._servers = servers
         self.ended = asyncio.Event()
@@ -225,8 +227,7 @@ class ClientPeer:
     async def connect(self) -> None:
         """Offer, wait until media can flow; where that fails everything is closed and a GuardError raised."""
         try:
-            servers = await self._resource.servers() if self._servers is None else self._servers
-            await self.peer.accept(await self._resource.post(await self.peer.offer(servers)))
+            await self.peer.accept(await self._resource.post(await self._offer()))
             async with asyncio.timeout(self._timeout):
                 await self._settled.wait()
         except TimeoutError:
@@ -236,10 +237,16 @@ class ClientPeer:
                 await self.close()
         if not self._connected:
             msg = (
-                f"{self._url}: expected media to connect within {self._timeout:g} s, got no ICE connection; "
+                f"{without_secrets(self._url)}: expected media to connect within {self._timeout:g} s, "
+                f"got no ICE connection; "
                 f"check that UDP passes and that ice.host_addresses are reachable, or take a TURN server"
             )
             raise SignallingError(msg)
+
+    async def _offer(self) -> str:
+        if self._servers is not None:
+            return await self.peer.offer(self._servers)
+        return await self.peer.offer(await self._resource.servers(), foreign=True)
 
     async def close(self) -> None:
         """DELETE the session and close the peer; calling it twice is harmless."""
@@ -254,10 +261,13 @@ class ClientPeer:
             self.ended.set()
 
 
-def _is_here(url: str) -> bool:
-    """Whether the address names this machine's loopback."""
+def towards(ice: IceSettings, url: str) -> IceSettings:
+    """The settings for a call to ``url``: one on this machine names loopback, and is offered it."""
     try:
-        host = urlsplit(url).hostname or ""
+        here = is_loopback(urlsplit(url).hostname or "")
     except ValueError:  # an IPv6 address that is none; the request will say so
-        return False
-    return host == "localhost" or scope_of(host) is Scope.LOOPBACK
+        return ice
+    if not here:
+        return ice
+    addresses = ice.host_addresses or (HERE, *machine_addresses())
+    return ice.model_copy(update={"host_addresses": addresses, "allow_loopback": True})

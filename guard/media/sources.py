@@ -1,25 +1,28 @@
 """Clip and picture files to frames: upright, in time that grows, within the policy."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
-from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from guard.core.errors import MediaError
 from guard.core.types import Plane, VideoFrame
 from guard.core.units import Seconds
 from guard.media.frames import frame_of
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
 
 STILL_FPS = 1.0
 COMMON_FPS = 25.0
@@ -29,7 +32,12 @@ NO_OTHER_FILES = {"protocol_whitelist": "none"}
 """A playlist or a description of streams would have FFmpeg open files and addresses that nobody named."""
 
 SHORT_BY: Seconds = 1.0
-"""Pictures that end so long before the end that the container states were cut off."""
+"""Pictures that end so long before the end of their track, and one picture more, were cut off."""
+
+MATROSKA, FLASH = "matroska,webm", "flv"
+"""Containers that state one length for all tracks. In Matroska a usual tag says when each ends."""
+
+CLOCK = re.compile(r"(\d{1,4}):(\d\d):(\d\d(?:\.\d{1,12})?)", re.ASCII)
 
 Wanted: TypeAlias = Callable[[Seconds], bool]
 """Whether the frame at this media time is wanted; asked once for every decoded frame, in order."""
@@ -73,7 +81,7 @@ class Clip:
     rotation: int
     """Degrees by which the pictures are turned anticlockwise to be upright."""
     duration: Seconds | None
-    """Length of the video track as the container states it."""
+    """Length of the video track as the container states it; None where it states that of all tracks only."""
     audio_codec: str | None
     video_tracks: int
     """How many there are; one is read."""
@@ -90,31 +98,34 @@ class Clip:
         raised after the last picture; with a ``reading`` that is noted there instead.
         """
         noted = Reading() if reading is None else reading
-        with _opened(self.path) as container:
+        ended: Seconds = 0.0
+        with _opened(self.path, self.max_pixels) as container:
             stream = _video_stream(self.path, container, self.max_pixels)
             media_time = _MediaTime(1.0 / self.fps, noted)
             for picture in _pictures(container, stream, noted):
                 at = media_time.of(picture)
                 noted.frames += 1
                 noted.seconds = at
+                ended = at + _shown_for(picture, self.fps)
                 if wanted is None or wanted(at):
                     yield _shown(self.path, picture, at)
         if noted.broke_off and reading is None:
             raise MediaError(_text(self.path, "a file that can be decoded to its end", noted.broke_off))
-        if noted.broke_off is None and self.duration and self.duration - noted.seconds > SHORT_BY:
+        if noted.broke_off is None and self.duration and self.duration - ended > SHORT_BY:
             noted.broke_off = f"its container states {self.duration:.1f} s"
 
 
 def open_clip(path: Path | str, max_pixels: int | None = None) -> Clip:
     """Look into a file; raise MediaError unless pictures of ``max_pixels`` at most can be read from it."""
     path = Path(path)
-    with _opened(path) as container:
+    with _opened(path, max_pixels) as container:
         stream = _video_stream(path, container, max_pixels)
         rate = stream.average_rate or stream.guessed_rate
         still = stream.frames == 1 or container.format.name.endswith("_pipe")
         first = next(_pictures(container, stream, Reading()), None)
         if first is None:
-            raise MediaError(_text(path, "at least one picture", "none"))
+            size = f" of at most {max_pixels} pixels (media.max_pixels)" if max_pixels else ""
+            raise MediaError(_text(path, f"at least one picture{size}", "none"))
         shown = _shown(path, first, 0.0)
         sound = container.streams.best("audio")
         return Clip(
@@ -127,7 +138,7 @@ def open_clip(path: Path | str, max_pixels: int | None = None) -> Clip:
             codec=stream.codec_context.name,
             pixels=first.format.name,
             rotation=first.rotation,
-            duration=_duration(container, stream),
+            duration=_duration(container, stream, begin=first.time or 0.0),
             audio_codec=sound.codec_context.name if isinstance(sound, AudioStream) else None,
             video_tracks=len(container.streams.video),
             max_pixels=max_pixels,
@@ -167,11 +178,15 @@ class _MediaTime:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
-    """The container in a regular file. FFmpeg is not told its name, in which it would read patterns."""
+def _opened(path: Path, max_pixels: int | None = None, **options: str) -> Iterator[InputContainer]:
+    """The container in a regular file. FFmpeg is not told its name, in which it would read patterns.
+
+    Opening may decode already; FFmpeg says no size of pictures that it refuses then.
+    """
     with _open_regular(path) as file:
+        chosen = NO_OTHER_FILES | _limit(max_pixels) | options
         try:
-            container = av.open(file, "r", options=NO_OTHER_FILES, metadata_errors="replace")
+            container = av.open(file, "r", options=chosen, metadata_errors="replace")
         except (OSError, av.FFmpegError) as error:
             raise MediaError(_text(path, "a video or picture file", _why(error))) from error
         with container:
@@ -201,18 +216,28 @@ def _video_stream(path: Path, container: InputContainer, max_pixels: int | None)
         raise MediaError(_text(path, "a video codec that FFmpeg decodes", "another"))
     context.thread_count = 1
     if max_pixels is not None:
-        _require_size(path, context, max_pixels)
-        # for a size that changes in mid-file; twice, since decoders count whole blocks
-        context.options = {"max_pixels": str(2 * max_pixels)}
+        width, height = context.width, context.height
+        if not width * height:
+            width, height = _stated_size(path, container.streams.video.index(tracks[0]))
+        if width * height > max_pixels:
+            raise MediaError(
+                f"{path}: expected pictures of at most {max_pixels} pixels, got {width} x {height}; "
+                f"raise media.max_pixels, or scale the video down"
+            )
+        context.options = _limit(max_pixels)  # for a size that changes in mid-file
     return tracks[0]
 
 
-def _require_size(path: Path, context: VideoCodecContext, max_pixels: int) -> None:
-    if context.width * context.height > max_pixels:
-        raise MediaError(
-            f"{path}: expected pictures of at most {max_pixels} pixels, got {context.width} x "
-            f"{context.height}; raise media.max_pixels, or scale the video down"
-        )
+def _limit(max_pixels: int | None) -> dict[str, str]:
+    """What keeps FFmpeg from larger pictures; twice as large, since decoders count whole blocks."""
+    return {} if max_pixels is None else {"max_pixels": str(2 * max_pixels)}
+
+
+def _stated_size(path: Path, track: int) -> tuple[int, int]:
+    """Columns and rows as the container states them, where it does; nothing is decoded."""
+    with _opened(path, codec_whitelist="none") as container:
+        context: VideoCodecContext | None = container.streams.video[track].codec_context
+        return (0, 0) if context is None else (context.width, context.height)
 
 
 def _pictures(container: InputContainer, stream: VideoStream, noted: Reading) -> Iterator[av.VideoFrame]:
@@ -241,10 +266,32 @@ def _packets(
         yield None
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> Seconds | None:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else None
+def _duration(container: InputContainer, stream: VideoStream, begin: Seconds) -> Seconds | None:
+    """What is stated of the track itself; of all tracks only where it is the only one."""
+    matroska = container.format.name == MATROSKA
+    stated: Seconds | None = None
+    if matroska:
+        stated = _clock_seconds(stream.metadata.get("DURATION", ""))
+    elif container.format.name != FLASH and stream.duration and stream.time_base:
+        stated = float(stream.duration * stream.time_base)
+    if stated is None and len(container.streams) == 1 and container.duration:
+        stated = container.duration / av.time_base
+    return max(stated - begin, 0.0) if matroska and stated is not None else stated
+
+
+def _clock_seconds(text: str) -> Seconds | None:
+    """The seconds of a text such as 00:01:02.500000000."""
+    found = CLOCK.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds = found.groups()
+    return 3600.0 * int(hours) + 60.0 * int(minutes) + float(seconds)
+
+
+def _shown_for(picture: av.VideoFrame, fps: float) -> Seconds:
+    """How long a picture is shown: at least as long as most."""
+    stated = float(picture.duration * picture.time_base) if picture.duration and picture.time_base else 0.0
+    return max(stated, 1.0 / fps)
 
 
 def _shown(path: Path, picture: av.VideoFrame, at: Seconds) -> VideoFrame:

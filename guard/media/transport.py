@@ -194,12 +194,13 @@ class Peer:
             raise SignallingError(msg) from None
         return str(self._pc.localDescription.sdp)
 
-    async def offer(self, servers: tuple[IceServer, ...] = ()) -> str:
+    async def offer(self, servers: tuple[IceServer, ...] = (), *, foreign: bool = False) -> str:
         """Our offer with all its candidates, also one relayed by the first of the TURN servers that will.
 
+        Those that are ``foreign``, named by somebody else, must stand where a peer's candidates may.
         STUN servers are not asked: the peer learns our address from our checks (RFC 8445 section 7.3.1.3).
         """
-        self._ice.servers = servers
+        self._ice.servers, self._ice.foreign_servers = servers, foreign
         await self._pc.setLocalDescription(await self._pc.createOffer())
         return str(self._pc.localDescription.sdp)
 

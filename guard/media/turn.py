@@ -54,6 +54,14 @@ class IceServer:
         """Whether it is a TURN server."""
         return self.url.startswith("turn")
 
+    @property
+    def host(self) -> str:
+        """Its name or address; empty where the URI is none."""
+        try:
+            return urlsplit(f"//{self.url.partition(':')[2]}").hostname or ""
+        except ValueError:  # an IPv6 address that is none
+            return ""
+
     def relay(self) -> Relay | None:
         """How to reach it, if it is a TURN server over UDP, TCP or TLS; None for others."""
         scheme, _, rest = self.url.partition(":")
@@ -86,6 +94,11 @@ def servers_for(ice: IceSettings, owner: str, now: float) -> tuple[IceServer, ..
         credential = base64.b64encode(hmac.digest(secret, username.encode(), hashlib.sha1)).decode()
     servers = (IceServer(url) for url in ice.servers)
     return tuple(IceServer(one.url, username, credential) if one.relays else one for one in servers)
+
+
+def relays_for(ice: IceSettings, owner: str, now: float) -> tuple[IceServer, ...] | None:
+    """Our own TURN servers for a call to elsewhere, as ``servers_for``; None where we have none."""
+    return tuple(one for one in servers_for(ice, owner, now) if one.relays) or None
 
 
 def link_value(server: IceServer) -> str:

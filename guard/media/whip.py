@@ -7,8 +7,10 @@ from typing import Final
 
 import httpx
 
+from guard.core.addresses import without_secrets
 from guard.core.errors import CapacityError, GuardError, NotFoundError, SignallingError, UnsupportedCodec
 from guard.core.units import Seconds
+from guard.core.words import printable
 from guard.media.signalling import MAX_SDP_BYTES
 from guard.media.turn import IceServer, links_in, servers_in
 
@@ -18,6 +20,7 @@ DELETE_TIMEOUT: Seconds = 2.0
 
 MAX_PROBLEM_TEXT = 500
 SDP = "application/sdp"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 REDIRECTS = {httpx.codes.TEMPORARY_REDIRECT, httpx.codes.PERMANENT_REDIRECT}
 """Those that keep the method (RFC 9725 section 4.5)."""
@@ -42,7 +45,7 @@ class Resource:
         self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = http
         self._client: httpx.AsyncClient | None = None
-        self._location: str | None = None
+        self._location: httpx.URL | None = None
         self.related: str | None = None
         """Address that the endpoint named with ``rel="related"``: where to watch a publisher by WHEP."""
 
@@ -60,11 +63,13 @@ class Resource:
         response, body = await self._exchange("POST", offer_sdp)
         if response.status_code != httpx.codes.CREATED:
             raise _refusal(self._url, response, body)
-        if "Authorization" not in response.request.headers:  # sent on to somebody else
-            self._authorization = {}
         self._location = _joined(response.url, response.headers.get("Location"))
+        told = "Authorization" in response.request.headers  # else it was sent on to somebody else
+        if not (told and self._location and _same_place(response.url, self._location)):
+            self._authorization = {}
         related = (link for link in links_in(response.headers.get_list("Link")) if link.means("related"))
-        self.related = next((_joined(response.url, link.target) for link in related), None)
+        addresses = (_joined(response.url, link.target) for link in related)
+        self.related = next((str(address) for address in addresses if address), None)
         return body
 
     async def delete(self) -> None:
@@ -95,7 +100,7 @@ class Resource:
             async with asyncio.timeout(HTTP_TIMEOUT):
                 return await self._send(self._client, method, sdp)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            msg = f"{self._url}: expected an answer, got {error!r}; is the guard running there?"
+            msg = f"{without_secrets(self._url)}: expected an answer, {_why(error)}"
             raise SignallingError(msg) from error
 
     async def _send(
@@ -114,12 +119,34 @@ class Resource:
             await response.aclose()
 
 
-def _joined(base: httpx.URL, target: str | None) -> str | None:
+def _joined(base: httpx.URL, target: str | None) -> httpx.URL | None:
     """The whole address of one given relative to another; None where there is none."""
     try:
-        return None if target is None else str(base.join(target))
+        return None if target is None else base.join(target)
     except (httpx.InvalidURL, ValueError):
         return None
+
+
+def _same_place(one: httpx.URL, other: httpx.URL) -> bool:
+    """Whether what was told one address may be told the other: it is of its origin, or the same by TLS."""
+    if one.host != other.host:
+        return False
+    ports = [url.port or DEFAULT_PORTS.get(url.scheme) for url in (one, other)]
+    same = one.scheme == other.scheme and ports[0] == ports[1]
+    return same or ((one.scheme, other.scheme) == ("http", "https") and ports == [80, 443])
+
+
+def _why(error: Exception) -> str:
+    """What came instead of an answer, and what to look at."""
+    words = printable(str(error), MAX_PROBLEM_TEXT) or type(error).__name__
+    match error:
+        case TimeoutError() | httpx.TimeoutException():
+            return f"got none within {HTTP_TIMEOUT:g} s; is the server running there?"
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+            return "got no address of a server; give one that begins with http:// or https://"
+        case httpx.ConnectError() if "SSL" not in words:
+            return f"got no connection ({words}); is the server running there?"
+    return f"got something else ({words}); is this an address of WHIP or WHEP?"
 
 
 async def _text(response: httpx.Response) -> str:
@@ -134,6 +161,7 @@ async def _text(response: httpx.Response) -> str:
 
 
 def _refusal(url: str, response: httpx.Response, body: str) -> GuardError:
+    url = without_secrets(url)
     status, media_type = response.status_code, response.headers.get("Content-Type", "")
     if status == httpx.codes.NOT_ACCEPTABLE and media_type.startswith(SDP):
         # an early draft of WHEP let the server make an offer of its own
@@ -144,12 +172,12 @@ def _refusal(url: str, response: httpx.Response, body: str) -> GuardError:
 
 
 def _problem_text(media_type: str, body: str) -> str:
-    """The detail of a problem document (RFC 9457), else the beginning of the body."""
+    """The detail of a problem document (RFC 9457), else the beginning of the body; harmless on a terminal."""
     if "json" in media_type:
         try:
             problem = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             problem = None
         if isinstance(problem, dict):
-            return str(problem.get("detail") or problem.get("title") or problem)[:MAX_PROBLEM_TEXT]
-    return body[:MAX_PROBLEM_TEXT]
+            body = str(problem.get("detail") or problem.get("title") or problem)
+    return printable(body, MAX_PROBLEM_TEXT)

@@ -109,6 +109,11 @@ class Analysis:
         self.stop()
         return True
 
+    def dismiss(self) -> None:
+        """Take the word from the thread after the sentence in hand, and ask it to end; never waits."""
+        self._silenced = True
+        self.stop()
+
     def join(self, timeout: Seconds | None = None) -> bool:
         """Wait for the end of the thread and say whether it came; blocks, so not for the event loop."""
         if self._thread.ident is not None:

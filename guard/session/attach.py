@@ -15,6 +15,7 @@ from guard.media.assembler import AccessUnit, Codec
 from guard.media.call import settle
 from guard.media.publication import PublicationStats
 from guard.media.subscriber import WhepSubscriber
+from guard.media.turn import IceServer
 
 WATCH_INTERVAL: Seconds = 0.5
 
@@ -24,7 +25,8 @@ class Pull:
 
     ``on_frame`` is called in the decoder's thread, ``on_closed`` once on the event loop, after everything has
     ended, with ``source_ended``, ``idle``, ``frame_policy`` or what close() was given. All methods belong to
-    the event loop. ``http`` replaces the network in tests.
+    the event loop. TURN ``servers`` are those handed in, or with None those that the endpoint names. ``http``
+    replaces the network in tests.
     """
 
     def __init__(  # noqa: PLR0917 -- called once, by the node
@@ -33,6 +35,7 @@ class Pull:
         token: str,
         media: MediaSettings,
         ice: IceSettings,
+        servers: tuple[IceServer, ...] | None,
         clock: Clock,
         http: httpx.AsyncBaseTransport | None,
         on_frame: Callable[[VideoFrame], None],
@@ -47,6 +50,7 @@ class Pull:
             token,
             clock=clock,
             ice=ice,
+            servers=servers,
             on_unit=self._take_unit,
             on_frame=self._take_frame,
             limits=media,

@@ -1,11 +1,31 @@
-"""Turns a participant's running totals into the node's counters."""
+"""Turns a participant's running totals, and refused joins, into the node's counters."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from guard.core.errors import CapacityError, SignallingError, UnsupportedCodec
 from guard.media.publication import PublicationStats
 from guard.session.watchdog import WatchedAnalysis
 from guard.telemetry.metrics import Metrics
 
 QUEUES = ("forward", "decode", "decode_audio")
 """Places of ``PublicationStats.dropped`` where a full queue loses units; the others refuse packets."""
+
+
+@contextmanager
+def refusals(metrics: Metrics) -> Iterator[None]:
+    """Count a join that ends in a refusal."""
+    try:
+        yield
+    except CapacityError:
+        metrics.refused.labels("capacity").inc()
+        raise
+    except UnsupportedCodec:
+        metrics.refused.labels("codec").inc()
+        raise
+    except SignallingError:
+        metrics.refused.labels("offer").inc()
+        raise
 
 
 class Counting:

@@ -1,14 +1,16 @@
-"""Live events of a node: what happens, to whoever listens, without ever waiting for them."""
+"""Live events of a node: what happens, to whoever listens, without ever waiting for them.
+
+An ``Event`` is one of ``Joined``, ``Left``, ``StateChanged``, ``AlertTold`` and ``Stopping``.
+"""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum, unique
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import count
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from guard.alerts.message import AlertMessage
 from guard.core.errors import CapacityError
@@ -18,58 +20,91 @@ if TYPE_CHECKING:
     from guard.session.participant import ParticipantStatus
 
 WAITING = 256
-"""Events that wait for one listener."""
+"""Events that wait for one listener, and as many states beside them."""
 
+STREAMS_PER_OWNER = 8
+"""Listeners of one person."""
 
-@unique
-class EventKind(StrEnum):
-    """What happened."""
-
-    JOINED = "joined"
-    LEFT = "left"
-    STATE = "state"
-    ALERT = "alert"
-    STOPPING = "stopping"
+RESERVED = 16
+"""Places that are kept for those who look after the node."""
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened."""
+class Joined:
+    """Somebody's video is under watch from here on."""
 
-    kind: EventKind
+    name: ClassVar[str] = "joined"
     at: datetime
-    room: str | None = None
-    """None where it is about the whole node."""
-    participant_id: ParticipantId | None = None
-    owner: str | None = None
-    """Whose participant it is."""
-    participant: "ParticipantStatus | None" = None
-    """Of ``joined`` and ``state``."""
-    alert: AlertMessage | None = None
-    """Of ``alert``."""
-    reason: str | None = None
-    """Of ``left``: why."""
+    room: str
+    participant: "ParticipantStatus"
 
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Somebody's video has ended."""
+
+    name: ClassVar[str] = "left"
+    at: datetime
+    room: str
+    participant_id: ParticipantId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """How somebody is judged now."""
+
+    name: ClassVar[str] = "state"
+    at: datetime
+    room: str
+    participant: "ParticipantStatus"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTold:
+    """An alert was raised, changed or cleared, or somebody took it in hand."""
+
+    name: ClassVar[str] = "alert"
+    at: datetime
+    alert: AlertMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The node takes no more calls and will end those there are."""
+
+    name: ClassVar[str] = "stopping"
+    at: datetime
+
+
+Event: TypeAlias = Joined | Left | StateChanged | AlertTold | Stopping
 
 Wants: TypeAlias = Callable[[Event], bool]
 
 
 class Listener:
-    """The events that one listener wants, oldest first. Policy drop-oldest, counted in ``dropped``."""
+    """The events that one listener wants, oldest first.
 
-    def __init__(self, wants: Wants) -> None:
+    Policy newest-wins for the state of a participant, in the place of the one that waits; drop-oldest for
+    everything else, which states cannot push out. ``dropped`` counts what was lost, not what was replaced.
+    """
+
+    def __init__(self, wants: Wants, owner: str, *, reserved: bool = False) -> None:
         self.dropped = 0
         self.wants = wants
-        self._waiting: deque[Event] = deque()
+        self.owner = owner
+        self.reserved = reserved
+        self._waiting: dict[ParticipantId | int, Event] = {}
+        self._numbers = count()
         self._news = asyncio.Event()
         self._closed = False
 
     def put(self, event: Event) -> None:
         """Leave an event; never waits. For the event loop only."""
-        if len(self._waiting) >= WAITING:
-            self._waiting.popleft()
-            self.dropped += 1
-        self._waiting.append(event)
+        key = event.participant.id if isinstance(event, StateChanged) else next(self._numbers)
+        if key not in self._waiting:
+            self._make_room(type(key))
+        self._waiting[key] = event
         self._news.set()
 
     def close(self) -> None:
@@ -81,10 +116,18 @@ class Listener:
         """The events as they come, until the node stops."""
         while self._waiting or not self._closed:
             if self._waiting:
-                yield self._waiting.popleft()
+                yield self._waiting.pop(next(iter(self._waiting)))
             else:
                 self._news.clear()
                 await self._news.wait()
+
+    def _make_room(self, kind: type[ParticipantId | int]) -> None:
+        if len(self._waiting) < WAITING:
+            return
+        alike = [key for key in self._waiting if isinstance(key, kind)]
+        if len(alike) >= WAITING:
+            del self._waiting[alike[0]]
+            self.dropped += 1
 
 
 class Events:
@@ -100,6 +143,10 @@ class Events:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
+    def __len__(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
     def start(self) -> None:
         """Belong to the running loop from here on."""
         self._loop = asyncio.get_running_loop()
@@ -108,20 +155,19 @@ class Events:
         """Tell all who listen."""
         self._call(partial(self._hand_out, event))
 
-    def post_made(self, make: Callable[[], Event]) -> None:
+    def post_made(self, make: Callable[[], Iterable[Event]]) -> None:
         """Tell all who listen, if any, what ``make`` gives, which is called on the event loop."""
         if self._listeners:
-            self._call(lambda: self._hand_out(make()))
+            self._call(lambda: self._hand_out_made(make))
 
     @contextmanager
-    def listen(self, wants: Wants) -> Iterator[Listener]:
-        """Hear the events of a kind; raise CapacityError where too many listen."""
-        if len(self._listeners) >= self._capacity:
-            msg = (
-                f"expected fewer than {self._capacity} live event streams, there are as many; try again later"
-            )
-            raise CapacityError(msg)
-        listener = Listener(wants)
+    def listen(self, wants: Wants, owner: str, *, reserved: bool = False) -> Iterator[Listener]:
+        """Hear the events of a kind as this person; raise CapacityError where too many listen.
+
+        Some places are kept for those who ask with ``reserved``.
+        """
+        self._require_place(owner, reserved=reserved)
+        listener = Listener(wants, owner, reserved=reserved)
         if self._closed:
             listener.close()
         self._listeners.add(listener)
@@ -134,6 +180,19 @@ class Events:
         """End every stream, those to come too, after what was posted before."""
         self._call(self._close)
 
+    def _require_place(self, owner: str, *, reserved: bool) -> None:
+        for_all = max(1, self._capacity - RESERVED)
+        theirs = sum(listener.owner == owner for listener in self._listeners)
+        unreserved = sum(not listener.reserved for listener in self._listeners)
+        if theirs >= STREAMS_PER_OWNER:
+            msg = f"expected fewer than {STREAMS_PER_OWNER} live event streams of yours; close one first"
+        elif len(self._listeners) >= self._capacity or (not reserved and unreserved >= for_all):
+            places = self._capacity if reserved else for_all
+            msg = f"expected fewer than {places} live event streams, there are as many; try again later"
+        else:
+            return
+        raise CapacityError(msg)
+
     def _call(self, work: Callable[[], None]) -> None:
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has closed, and nobody listens any more
@@ -143,6 +202,10 @@ class Events:
         for listener in self._listeners:
             if listener.wants(event):
                 listener.put(event)
+
+    def _hand_out_made(self, make: Callable[[], Iterable[Event]]) -> None:
+        for event in make():
+            self._hand_out(event)
 
     def _close(self) -> None:
         self._closed = True

@@ -17,8 +17,10 @@ from guard.core.units import ParticipantId, Seconds
 from guard.flow.tasks import Tasks
 from guard.inference.open import LoadedEngine
 from guard.media.publication import Publication, Subscription
+from guard.media.turn import relays_for
 from guard.session.attach import Pull
-from guard.session.events import Event, EventKind
+from guard.session.counting import refusals
+from guard.session.events import AlertTold, Stopping
 from guard.session.health import Health
 from guard.session.participant import Intake_co, OpenIntake, Participant, Watch
 from guard.session.rooms import Room, Rooms, RoomStatus, Session
@@ -33,11 +35,11 @@ __all__ = ["Joined", "Node", "RoomStatus", "Session"]
 
 HEALTH_INTERVAL: Seconds = 10.0
 
-CALLS_END_WITHIN: Seconds = 6.0
-"""How long ``stop`` waits for calls to end."""
+LAST_STEPS: Seconds = 0.1
+"""A call that is cancelled gets so long to say that it left."""
 
-STOP_WITHIN: Seconds = 7.5
-"""How long ``stop`` takes at most, whatever hangs."""
+CALLS_SHARE, DESK_SHARE = 0.75, 0.2
+"""Of the time to stop: for the end of the calls, then for what is still to be written and delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +61,26 @@ class Node:
         self._watch = watch
         self._engines = engines
         self._rooms = Rooms(watch.settings.media, watch.metrics)
-        self._health = Health(watch, self._rooms)
         self._tasks = Tasks("node", on_crash=watch.metrics.count_crash)
-        self._link: asyncio.Task[None] | None = None
+        self._health = Health(watch, self._rooms, lambda: self._tasks.given_up)
+        self._started = False
         self._expired: set[str] = set()
         self._stopping: asyncio.Task[None] | None = None
 
     @property
     def started(self) -> bool:
         """Whether everything is loaded and runs: calls are watched, and alerts delivered."""
-        return self._link is not None
+        return self._started
 
     async def start(self) -> None:
         """Begin to deliver alerts, to tell health, and to look after calls."""
         self.events.start()
+        self._tasks.keep("mqtt", self._watch.desk.link.run)
         self._tasks.keep("health", self._tell_health)
-        self._tasks.keep("look after", self._look_after)
-        self._link = self._tasks.keep("mqtt", self._watch.desk.link.run)
+        self._tasks.keep("broker watch", partial(_repeat, self._health.check))
+        self._tasks.keep("expiry", partial(_repeat, self._end_expired))
+        self._tasks.keep("watchdog", partial(_repeat, self._check_analyses))
+        self._started = True
         for terms in self.weight_terms():
             logger.info("weights in use", terms=terms)
 
@@ -83,30 +88,31 @@ class Node:
         """Take no more calls from here on, and tell whoever listens; calling it twice is harmless."""
         if not self._health.draining:
             self._health.draining = True
-            self.events.post(Event(EventKind.STOPPING, self._watch.wall()))
+            self.events.post(Stopping(self._watch.wall()))
 
-    async def stop(self) -> None:
-        """End every call, deliver what can be delivered, close everything, in bounded time.
+    async def stop(self, within: Seconds = 7.5) -> None:
+        """End every call, deliver what can be delivered, close everything; it ends ``within`` so long.
 
-        Calling it twice is harmless.
+        Whatever hangs is told in the log and left. Calling it twice is harmless.
         """
         if self._stopping is None:
-            self._stopping = asyncio.create_task(self._stop(), name="node/stop")
+            self._stopping = asyncio.create_task(self._stop(within), name="node/stop")
         await asyncio.shield(self._stopping)
 
-    async def _stop(self) -> None:
+    async def _stop(self, within: Seconds) -> None:
         now = asyncio.get_running_loop().time
-        until = now() + STOP_WITHIN
+        until = now() + within
         self.drain()
         try:
-            await self._end_calls()
+            await self._end_calls(CALLS_SHARE * within)
             self.events.close()
-            drained = await self._watch.desk.close(until - 1.0 - now())
+            keep = within * (1.0 - CALLS_SHARE - DESK_SHARE)
+            drained = await self._watch.desk.close(until - keep - now())
             pending = self._watch.desk.stats().link.pending
             if pending and not drained:
                 logger.warning("alerts wait in the outbox", pending=pending)
         finally:
-            await self._tasks.close(patience=1.0)
+            await self._tasks.close(max(0.0, until - now()))
             for loaded in self._engines:
                 loaded.engine.deactivate()
 
@@ -114,13 +120,14 @@ class Node:
         """Let a publisher in; raise SignallingError, UnsupportedCodec or CapacityError."""
         media, ice, clock = self._settings.media, self._settings.ice, self._watch.clock
         participant_id = _participant_id()
-        return await self._enter(
-            room_id,
-            visitor,
-            participant_id,
-            partial(Publication, participant_id, media, ice, clock),
-            lambda publication: publication.answer(offer_sdp),
-        )
+        with refusals(self._watch.metrics):
+            return await self._enter(
+                room_id,
+                visitor,
+                participant_id,
+                partial(Publication, participant_id, media, ice, clock),
+                lambda publication: publication.answer(offer_sdp),
+            )
 
     async def attach(
         self,
@@ -129,31 +136,41 @@ class Node:
         url: str,
         token: str,
         *,
+        on_left: Callable[[str], None] = lambda _reason: None,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> Joined:
         """Watch a participant of another server, pulled by WHEP from ``url`` with its ``token``.
 
-        Raises CapacityError, or a GuardError with the other server's words. ``http`` replaces the network.
+        Media may flow by the TURN servers of ``ice.servers``, where there are none by those that the other
+        server names. ``on_left`` is told why the session ended, after all of it. Raises CapacityError, or a
+        GuardError with the other server's words. ``http`` replaces the network.
         """
         media, ice, clock = self._settings.media, self._settings.ice, self._watch.clock
+        servers = relays_for(ice, visitor.owner, self._watch.wall().timestamp())
 
         async def join(pull: Pull) -> str:
             await pull.join()
             return ""
 
-        pull = partial(Pull, url, token, media, ice, clock, http)
-        return await self._enter(room_id, visitor, _participant_id(), pull, join)
+        pull = partial(Pull, url, token, media, ice, servers, clock, http)
+        return await self._enter(room_id, visitor, _participant_id(), pull, join, on_left=on_left)
 
     async def subscribe(
         self, room_id: str, participant_id: ParticipantId, visitor: Visitor, offer_sdp: str
     ) -> Joined:
         """Let a subscriber watch one participant; raise NotFoundError, SignallingError or CapacityError."""
+        with refusals(self._watch.metrics):
+            return await self._subscribe(room_id, participant_id, visitor, offer_sdp)
+
+    async def _subscribe(
+        self, room_id: str, participant_id: ParticipantId, visitor: Visitor, offer_sdp: str
+    ) -> Joined:
         self._admit()
-        room = self._rooms.for_subscriber(room_id)
+        room = self._rooms.for_subscriber(room_id, visitor.owner)
         publication = _publication(room, participant_id)
         session_id = _session_id()
         ended = partial(self._rooms.unwatch, room, session_id)
-        self._rooms.reserve(room, session_id)
+        self._rooms.reserve(room, session_id, visitor.owner)
         joined: tuple[Subscription, str] | None = None
         try:
             joined = await publication.subscribe(offer_sdp, lambda _reason: ended())
@@ -183,6 +200,11 @@ class Node:
         """The rooms as they are now."""
         return (room.status() for room in self._rooms)
 
+    def find_room(self, room_id: str) -> RoomStatus | None:
+        """A room as it is now; None where nobody publishes in it."""
+        room = self._rooms.find(room_id)
+        return None if room is None else room.status()
+
     def room(self, room_id: str) -> RoomStatus:
         """A room as it is now; raise NotFoundError where nobody publishes in it."""
         return self._rooms.room(room_id).status()
@@ -207,7 +229,7 @@ class Node:
 
     def not_ready(self) -> tuple[str, ...]:
         """Why this node should get no new calls; empty when it may."""
-        return self._health.not_ready(link_crashed=self._link_crashed())
+        return self._health.not_ready()
 
     def degraded(self) -> tuple[str, ...]:
         """Participants who are not judged any more, and why."""
@@ -227,6 +249,8 @@ class Node:
             participant.count()
         self._rooms.count()
         link = self._watch.desk.stats().link
+        self._watch.metrics.listeners.set(len(self.events))
+        self._watch.metrics.abandoned_threads.set(sum(one.alive for one in self._watch.abandoned))
         self._watch.metrics.outbox_pending.set(link.pending)
         self._watch.metrics.broker_connected.set(link.connected)
         return self._watch.metrics.render(), CONTENT_TYPE
@@ -242,13 +266,21 @@ class Node:
         participant_id: ParticipantId,
         open_intake: OpenIntake[Intake_co],
         begin: Callable[[Intake_co], Awaitable[str]],
+        *,
+        on_left: Callable[[str], None] = lambda _reason: None,
     ) -> Joined:
         """Let somebody into a room, once what ``begin`` waits for has come."""
         self._admit()
-        room = self._rooms.for_publisher(room_id)
-        subject = Subject(room.call_id, participant_id, display_name=travelling_name(visitor.name))
+        room = self._rooms.for_publisher(room_id, visitor.owner)
+        subject = Subject(
+            room.call_id, participant_id, travelling_name(visitor.name), travelling_name(visitor.external_id)
+        )
         session_id = _session_id()
-        gone = partial(self._gone, room, session_id, participant_id)
+
+        def gone(reason: str) -> None:
+            self._gone(room, session_id, participant_id, reason)
+            on_left(reason)
+
         participant = Participant(room_id, subject, visitor, self._watch, open_intake, gone)
         self._rooms.enter(room, participant, session_id)
         answer: str | None = None
@@ -270,35 +302,31 @@ class Node:
             msg = "expected a node that takes calls, this one is stopping; try another"
             raise CapacityError(msg)
 
-    async def _end_calls(self) -> None:
+    async def _end_calls(self, within: Seconds) -> None:
         ending = [
             asyncio.create_task(one.close("node_stopped"), name=f"end/{one.id}")
             for one in self._rooms.participants()
         ]
         if not ending:
             return
-        ended, late = await asyncio.wait(ending, timeout=CALLS_END_WITHIN)
+        ended, late = await asyncio.wait(ending, timeout=within)
         for task in late:
             logger.error("a call does not end", task=task.get_name())
             task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=LAST_STEPS)
         for task in ended:
             if error := task.exception():
                 logger.error("a call did not end well", task=task.get_name(), error=str(error))
 
     def _told(self, alert: AlertMessage) -> AlertRecord:
-        self.events.post(Event(EventKind.ALERT, self._watch.wall(), alert=alert))
+        self.events.post(AlertTold(self._watch.wall(), alert))
         return record_of(alert)
 
-    def _link_crashed(self) -> bool:
-        return self._link is not None and self._link.done()
-
-    async def _look_after(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_INTERVAL)
-            self._health.check()
-            self._end_expired()
-            for participant in self._rooms.participants():
-                participant.analysis.check()
+    def _check_analyses(self) -> None:
+        for participant in self._rooms.participants():
+            # in a task of its own: one that fails keeps no other from being checked, now or in a second
+            self._tasks.start("check", _call(participant.analysis.check))
 
     def _end_expired(self) -> None:
         now = self._watch.wall().timestamp()
@@ -315,8 +343,18 @@ class Node:
         while True:
             if desk.stats().held:
                 await asyncio.to_thread(desk.flush)
-            desk.set_health(self._health.payload(link_crashed=self._link_crashed()))
+            desk.set_health(self._health.payload())
             await asyncio.sleep(HEALTH_INTERVAL)
+
+
+async def _repeat(work: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(CHECK_INTERVAL)
+        work()
+
+
+async def _call(work: Callable[[], None]) -> None:
+    work()
 
 
 def _publication(room: Room, participant_id: ParticipantId) -> Publication:

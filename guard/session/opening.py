@@ -15,6 +15,7 @@ from guard.faces.tracker import FaceTracker
 from guard.inference.open import LoadedEngine, open_engine
 from guard.media.transport import check_adapter
 from guard.session.events import Events
+from guard.session.leaving import Leaving
 from guard.session.node import Node
 from guard.session.participant import Watch
 from guard.session.pipeline import Pipeline
@@ -41,16 +42,18 @@ def open_node(settings: Settings, clock: Clock, wall: WallClock) -> Node:
         return Pipeline(make_faces, make_detectors, judge, clock)
 
     issuer = _issuer(settings, tuple(engines.values()))
+    desk = open_desk(settings.alerts, settings.mqtt, issuer, wall)
     watch = Watch(
         settings,
         make_pipeline,
-        open_desk(settings.alerts, settings.mqtt, issuer, wall),
+        desk,
         issuer,
         Events(settings.web.listeners),
         Metrics(),
         StageTimes(),
         clock,
         wall,
+        Leaving(desk, clock),
     )
     return Node(watch, tuple(engines.values()))
 

@@ -1,24 +1,27 @@
 """One participant: where its video comes from, its analysis beside it, and what is said of it."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeAlias, TypeVar
+from weakref import WeakSet
 
 import structlog
 
 from guard.alerts.desk import AlertDesk
 from guard.alerts.lifecycle import AlertEvent
 from guard.alerts.lifecycle import Participant as Subject
-from guard.alerts.message import AlertMessage, Issuer, encode, parse
+from guard.alerts.message import Issuer, encode, parse
 from guard.config import Settings
 from guard.core.types import Assessment, State, VideoFrame
 from guard.core.units import Clock, ParticipantId, Seconds, WallClock
 from guard.decision.judge import ParticipantJudge
 from guard.media.publication import Publication, PublicationStats
+from guard.session.analysis import Analysis
 from guard.session.counting import Counting
-from guard.session.events import Event, EventKind, Events
+from guard.session.events import AlertTold, Event, Events, Joined, Left, StateChanged
+from guard.session.leaving import Leaving
 from guard.session.pipeline import Pipeline, Verdict
 from guard.session.visitor import Visitor
 from guard.session.watchdog import WatchedAnalysis
@@ -92,6 +95,9 @@ class Watch:
     stages: StageTimes
     clock: Clock
     wall: WallClock
+    leaving: Leaving
+    abandoned: WeakSet[Analysis] = field(default_factory=WeakSet)
+    """Analyses that were replaced or left behind; their threads may still run."""
 
 
 class Participant(Generic[Intake_co]):
@@ -115,7 +121,10 @@ class Participant(Generic[Intake_co]):
         self._watch = watch
         self._on_closed = on_closed
         self._joined_at = watch.wall()
-        self._joined = False
+        self.joined = False
+        """Whether the watch has begun; until then nobody hears of them."""
+        self._over = False
+        """Whether everything has been said of them: an analysis that comes late tells listeners nothing."""
         self._counting = Counting(watch.metrics)
         self._assessment: Assessment | None = None
         self._first_judged_s: Seconds | None = None
@@ -130,6 +139,7 @@ class Participant(Generic[Intake_co]):
             units=lambda: self.intake.units,
             on_verdict=self._take_verdict,
             on_restart=watch.metrics.analysis_restarts.inc,
+            on_abandoned=watch.abandoned.add,
         )
         self.intake = open_intake(self.analysis.offer, self._intake_ended)
 
@@ -140,8 +150,8 @@ class Participant(Generic[Intake_co]):
 
     def start(self) -> None:
         """Begin to watch, and say so."""
-        self._joined = True
-        self._watch.events.post(self._event(EventKind.JOINED, self.status()))
+        self.joined = True
+        self._watch.events.post(Joined(self._watch.wall(), self._room_id, self.status()))
         self.analysis.start()
 
     async def close(self, reason: str = "left") -> None:
@@ -177,7 +187,8 @@ class Participant(Generic[Intake_co]):
         events = [event for step in verdict.transitions for event in watch.desk.submit(self.subject, step)]
         watch.desk.set_state(self.subject, verdict.assessment)
         self._assessment = verdict.assessment
-        self._tell_alerts(events)
+        alerts = list(self._told_alerts(events))
+        self._tell(lambda: alerts)
         self._tell_state(verdict.assessment)
         if verdict.stamps is not None:
             if self._first_judged_s is None:
@@ -187,29 +198,30 @@ class Participant(Generic[Intake_co]):
             watch.stages.add(verdict.stamps)
             watch.metrics.observe(verdict.stamps)
 
-    def _tell_alerts(self, events: Iterable[AlertEvent]) -> None:
+    def _told_alerts(self, events: Iterable[AlertEvent]) -> Iterator[AlertTold]:
         for event in events:
+            logger.info(
+                "alert told",
+                edge=event.kind,
+                alert=event.alert_id,
+                family=event.family,
+                severity=event.severity,
+                participant=self.id,
+            )
             self._watch.metrics.alerts.labels(event.family, event.kind).inc()
             message = parse(encode(event, self._watch.issuer))  # what the broker's subscribers read
-            self._watch.events.post(self._event(EventKind.ALERT, alert=message))
+            yield AlertTold(self._watch.wall(), message)
 
     def _tell_state(self, assessment: Assessment) -> None:
         state, at = self._told or (None, float("-inf"))
         if assessment.state is not state or assessment.at - at >= STATE_INTERVAL:
             self._told = assessment.state, assessment.at
             # the status is read on the event loop, to which the intake belongs
-            self._watch.events.post_made(lambda: self._event(EventKind.STATE, self.status()))
+            self._tell(lambda: [StateChanged(self._watch.wall(), self._room_id, self.status())])
 
-    def _event(
-        self,
-        kind: EventKind,
-        status: ParticipantStatus | None = None,
-        alert: AlertMessage | None = None,
-        reason: str | None = None,
-    ) -> Event:
-        return Event(
-            kind, self._watch.wall(), self._room_id, self.id, self.visitor.owner, status, alert, reason
-        )
+    def _tell(self, make: Callable[[], Sequence[Event]]) -> None:
+        """Tell listeners, from any thread, unless everything has been said by then."""
+        self._watch.events.post_made(lambda: () if self._over else make())
 
     def _intake_ended(self, reason: str) -> None:
         self.analysis.stop()
@@ -217,12 +229,14 @@ class Participant(Generic[Intake_co]):
 
     async def _leave(self, reason: str) -> None:
         try:
-            if not await asyncio.to_thread(self.analysis.join, JOIN_TIMEOUT):
+            if not await self.analysis.end(JOIN_TIMEOUT):
                 logger.error("analysis thread does not end", participant=self.id)
             self.count()
-            desk, now = self._watch.desk, self._watch.clock()
-            self._tell_alerts(await asyncio.to_thread(desk.participant_left, self.subject, now))
+            closed = await self._watch.leaving.close_alerts(self.subject)
+            for told in self._told_alerts(closed):
+                self._watch.events.post(told)
         finally:
-            if self._joined:
-                self._watch.events.post(self._event(EventKind.LEFT, reason=reason))
+            self._over = True
+            if self.joined:
+                self._watch.events.post(Left(self._watch.wall(), self._room_id, self.id, reason))
             self._on_closed(reason)

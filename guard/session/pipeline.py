@@ -64,7 +64,7 @@ class Pipeline:
         self._judge = judge
         self._clock = clock
         self._detectors: dict[FaceId, tuple[Detector, ...]] = {}
-        self._last_known: FaceId = max(judge.known_faces(), default=0)
+        self._last_known = judge.highest_face
 
     def observe(self, frame: VideoFrame) -> Verdict:
         """Judge one frame; its arrival time is the time of the judgement."""

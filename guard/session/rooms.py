@@ -49,12 +49,12 @@ class Room:
     call_id: str
     """Made by us; names the call in topics."""
     participants: dict[ParticipantId, Participant[Intake]] = field(default_factory=dict)
-    subscribers: set[str] = field(default_factory=set)
-    """Their session ids."""
+    subscribers: dict[str, str] = field(default_factory=dict)
+    """Their session ids, and whose they are."""
 
     def status(self) -> RoomStatus:
-        """The room as it is now."""
-        people = tuple(participant.status() for participant in self.participants.values())
+        """The room as it is now, with those who have begun."""
+        people = tuple(one.status() for one in self.participants.values() if one.joined)
         return RoomStatus(self.id, people, len(self.subscribers))
 
 
@@ -81,6 +81,10 @@ class Rooms:
         """All sessions that run."""
         return list(self._sessions.values())
 
+    def find(self, room_id: str) -> Room | None:
+        """A room in which somebody publishes, if there is one."""
+        return self._rooms.get(room_id)
+
     def room(self, room_id: str) -> Room:
         """A room in which somebody publishes; raise NotFoundError."""
         room = self._rooms.get(room_id)
@@ -97,21 +101,28 @@ class Rooms:
             raise NotFoundError(msg)
         return session
 
-    def for_publisher(self, room_id: str) -> Room:
-        """The room, or a new one, where it has space for a publisher; raise CapacityError."""
+    def for_publisher(self, room_id: str, owner: str) -> Room:
+        """The room, or a new one, where it has space for a publisher of this person; raise CapacityError."""
         self._require_session()
         room = self._rooms.get(room_id)
         if room is None:
             _require_space("rooms on this node", len(self._rooms), self._limits.rooms)
             return Room(room_id, f"c_{secrets.token_hex(6)}")
         _require_space("publishers in this room", len(room.participants), self._limits.room_participants)
+        theirs = sum(one.visitor.owner == owner for one in room.participants.values())
+        _require_own_space("publishers", theirs, self._limits.person_publications)
         return room
 
-    def for_subscriber(self, room_id: str) -> Room:
-        """The room, where it has space for a subscriber; raise NotFoundError or CapacityError."""
+    def for_subscriber(self, room_id: str, owner: str) -> Room:
+        """The room, where it has space for a subscriber of this person.
+
+        Raise NotFoundError or CapacityError.
+        """
         room = self.room(room_id)
         self._require_session()
         _require_space("subscribers in this room", len(room.subscribers), self._limits.room_subscribers)
+        theirs = list(room.subscribers.values()).count(owner)
+        _require_own_space("subscribers", theirs, self._limits.person_subscriptions)
         return room
 
     def enter(self, room: Room, participant: Participant[Intake], session_id: str) -> None:
@@ -134,14 +145,14 @@ class Rooms:
         self._sessions[session.id] = session
         self.count()
 
-    def reserve(self, room: Room, session_id: str) -> None:
+    def reserve(self, room: Room, session_id: str, owner: str) -> None:
         """Keep a subscriber's place while its offer is answered."""
-        room.subscribers.add(session_id)
+        room.subscribers[session_id] = owner
 
     def unwatch(self, room: Room, session_id: str) -> None:
         """Forget a subscriber; doing it twice is harmless."""
         self._sessions.pop(session_id, None)
-        room.subscribers.discard(session_id)
+        room.subscribers.pop(session_id, None)
         self.count()
 
     def count(self) -> None:
@@ -161,4 +172,10 @@ class Rooms:
 def _require_space(what: str, taken: int, limit: int) -> None:
     if taken >= limit:
         msg = f"{what}: expected fewer than {limit}, there are {taken}; try again later"
+        raise CapacityError(msg)
+
+
+def _require_own_space(what: str, taken: int, limit: int) -> None:
+    if taken >= limit:
+        msg = f"{what} of yours in this room: expected fewer than {limit}, there are {taken}; end one first"
         raise CapacityError(msg)

@@ -18,3 +18,5 @@ class Visitor:
     """What the page says of the camera; a hint, not evidence."""
     notice_shown_at: datetime | None = None
     """When the visitor accepted the notice; None where no page showed it."""
+    external_id: str = ""
+    """Who they are to whoever gave them the token, where that is more than the name; stands in alerts."""

@@ -1,5 +1,6 @@
 """Keeps a participant's analysis going: one that died or hangs is replaced, and given up after too many."""
 
+import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
 
@@ -17,7 +18,10 @@ CHECK_INTERVAL: Seconds = 1.0
 """How often ``check`` is called."""
 
 RESTART_WINDOW: Seconds = 60.0
-"""The time in which ``analysis.restarts`` are allowed."""
+"""The time for ``analysis.restarts``, and for one replacement of what was given up."""
+
+POLL: Seconds = 0.02
+"""How often it is looked whether a thread has ended."""
 
 
 class WatchedAnalysis:
@@ -26,8 +30,8 @@ class WatchedAnalysis:
     What ``make_pipeline`` gives works on one judge, so that open alerts and what they wait for outlast a
     restart. The old analysis is silenced before the new one is made: at any time one thread at most touches
     the judge and ``on_verdict``. A thread that hangs for ever stays and keeps what it holds; it is given up
-    too where more of these than ``analysis.restarts`` are left. Everything but ``offer`` and ``join`` belongs
-    to the event loop.
+    too where more of these than ``analysis.restarts`` are left. ``on_abandoned`` is told of each thread
+    that is left behind. Everything but ``offer`` belongs to the event loop.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class WatchedAnalysis:
         units: Callable[[], int],
         on_verdict: Callable[[Verdict], None],
         on_restart: Callable[[], None],
+        on_abandoned: Callable[[Analysis], None] = lambda _left_behind: None,
     ) -> None:
         self.given_up: str | None = None
         """Why nothing is analysed any more; None while it is."""
@@ -52,7 +57,9 @@ class WatchedAnalysis:
         self._units = units
         self._on_verdict = on_verdict
         self._on_restart = on_restart
+        self._on_abandoned = on_abandoned
         self._restarts: deque[Seconds] = deque()
+        self._replaced_at: Seconds = float("-inf")
         self._left_behind: list[Analysis] = []
         self._before: Counter[str] = Counter()
         self._watching = False
@@ -87,19 +94,25 @@ class WatchedAnalysis:
         self._current.start()
 
     def stop(self) -> None:
-        """Ask the thread to end after the frame in hand; see ``join``."""
+        """Ask the thread to end after the frame in hand; see ``end``."""
         self._watching = False
         self._current.stop()
 
-    def join(self, timeout: Seconds) -> bool:
-        """Wait for the end of the thread and say whether it came; blocks, so not for the event loop.
+    async def end(self, patience: Seconds) -> bool:
+        """Stop, wait for the end of the thread and say whether it came.
 
-        One that has not ended by then has no say any more.
+        One that has not ended by then has no say any more after the sentence in hand.
         """
-        ended = self._current.join(timeout)
-        if not ended:
-            self._current.silence()
-        return ended
+        self.stop()
+        now = asyncio.get_running_loop().time
+        until = now() + patience
+        while self._current.alive and now() < until:  # noqa: ASYNC110 -- a thread ends without a word
+            await asyncio.sleep(POLL)
+        if not self._current.alive:
+            return True
+        self._current.dismiss()
+        self._on_abandoned(self._current)
+        return False
 
     def check(self) -> None:
         """Replace the analysis if it died or hangs."""
@@ -110,16 +123,20 @@ class WatchedAnalysis:
 
     def _trouble(self, now: Seconds) -> str | None:
         if not self._current.alive:
-            return "died"
+            spent = self.given_up is not None and now - self._replaced_at < RESTART_WINDOW
+            return None if spent else "died"
         return "hangs" if self._current.busy_for(now) >= self._settings.stall_after_s else None
 
     def _replace(self, trouble: str) -> None:
         old = self._current
-        self._before.update(judged=old.judged, failures=old.failures, dropped=old.dropped)
         self._left_behind = [one for one in (*self._left_behind, old) if one.alive]
         if self.given_up is None:
             self._restart_or_give_up(trouble)
+        self._replaced_at = self._clock()
         self._current = self._made()
+        self._before.update(judged=old.judged, failures=old.failures, dropped=old.dropped)
+        if old.alive:
+            self._on_abandoned(old)
         self._current.start()
 
     def _restart_or_give_up(self, trouble: str) -> None:

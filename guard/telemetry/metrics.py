@@ -31,6 +31,11 @@ class Metrics:
         self.connections_cut = self._counter(
             "http_connections_cut", "HTTP connections refused or cut.", "reason"
         )
+        self.refused = self._counter("refused", "Joins refused.", "reason")
+        self.listeners = self._gauge("listeners", "Live event streams open.")
+        self.abandoned_threads = self._gauge(
+            "abandoned_threads", "Analysis threads that hang and were left behind."
+        )
         self.outbox_pending = self._gauge("outbox_pending", "Alerts that wait for the broker.")
         self.broker_connected = self._gauge("broker_connected", "1 while the broker is there.")
         self.frame_to_score = self._seconds("frame_to_score", "From a frame's last packet to its scores.")

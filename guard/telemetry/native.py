@@ -1,4 +1,4 @@
-"""Keeps what native libraries print out of the terminal: MediaPipe's cannot be told to be silent."""
+"""Keeps native libraries from printing into the terminal and from reporting to their makers."""
 
 import os
 import sys
@@ -17,3 +17,20 @@ def divert_native_stderr(to: Path) -> None:
     target = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(target, 2)
     os.close(target)
+
+
+NOWHERE = "http://127.0.0.1:9"
+"""The discard port: nobody listens there."""
+
+
+def refuse_reports() -> None:
+    """Keep MediaPipe from reporting its use to its maker; call it before it is loaded.
+
+    It has no switch for that (seen in 1.2). It sends by libcurl, which takes the proxy of the environment, so
+    it is given one that is not there. Nothing of ours uses that one: our HTTP client does not trust the
+    environment, and media and MQTT know no proxy.
+    """
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        os.environ[name] = NOWHERE
+    for name in ("NO_PROXY", "no_proxy"):  # what stands there would be asked directly
+        os.environ.pop(name, None)

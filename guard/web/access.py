@@ -3,7 +3,8 @@
 from enum import Enum, auto, unique
 from typing import Annotated, TypeAlias
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from guard.config import Settings
@@ -90,7 +91,11 @@ def settings_of(request: Request) -> Settings:
     return settings
 
 
-async def bearer(request: Request) -> Grant:
+SCHEME = HTTPBearer(bearerFormat="JWT", auto_error=False, description="A join token of this node.")
+"""For the OpenAPI document; ``bearer`` reads the header itself, to say what is wrong with it."""
+
+
+async def bearer(request: Request, _scheme: Annotated[object, Security(SCHEME)] = None) -> Grant:
     """Check the Bearer token (RFC 6750); raise TokenError, answered 401."""
     issuer: TokenIssuer = request.app.state.tokens
     scheme, _, token = request.headers.get("authorization", "").partition(" ")

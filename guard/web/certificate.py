@@ -6,10 +6,9 @@ import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
 
-import ifaddr
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -73,21 +72,6 @@ def make_certificate(folder: Path, addresses: Iterable[str], now: datetime) -> C
     _write_for_owner(key_path, pem)
     cert_path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     return Certificate(cert_path, key_path, signed.fingerprint(hashes.SHA256()).hex(":").upper())
-
-
-def lan_addresses() -> tuple[str, ...]:
-    """The IPv4 addresses under which others may reach this machine, those of private networks first.
-
-    Asks the machine only. Addresses of virtual bridges are among them: nobody can tell them apart.
-    """
-    found = {
-        IPv4Address(ip.ip)
-        for adapter in ifaddr.get_adapters()
-        for ip in adapter.ips
-        if isinstance(ip.ip, str)
-    }
-    usable = [one for one in found if not one.is_loopback and not one.is_link_local]
-    return tuple(str(one) for one in sorted(usable, key=lambda one: (not one.is_private, one)))
 
 
 def _check_readable(name: str, path: Path) -> None:

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import errno
 import socket
-import ssl
 from collections.abc import Callable, Collection
 from email.utils import formatdate
 from enum import StrEnum
 from http import HTTPStatus
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 import h11
 import structlog
@@ -22,16 +22,22 @@ from guard.core.units import Seconds
 from guard.flow.tasks import Tasks
 from guard.web import problems
 
+if TYPE_CHECKING:
+    import ssl
+
 logger = structlog.get_logger(__name__)
 
 FAREWELL: Seconds = 2.0
 """By TLS a caller gets so long to answer our goodbye."""
 
-GRACE: Seconds = 2.0
-"""Requests in hand get so long to end when the server stops; then their connections are cut."""
+LAST_SHARE = 0.1
+"""Of the time to stop: for a request to end once its connection is cut, and again once it is cancelled."""
 
-LAST: Seconds = 0.25
-"""A request whose connection is cut gets so long to end by itself, and as long again once it is cancelled."""
+MOST_REFUSALS = 64
+"""Callers who are just told that they are too many; whoever comes beyond is closed without a word."""
+
+REFUSAL_ENDS: Seconds = 1.0
+"""What they send is taken for so long: closed with unread input they might lose our answer (RFC 9112 9.6)."""
 
 UNTAKEN: Seconds = 30.0
 """A caller who takes nothing of an answer for so long is gone (TCP_USER_TIMEOUT, RFC 5482)."""
@@ -143,21 +149,22 @@ class Reception:
     """Accepts connections: ``web.connections`` in all, ``web.connections_per_address`` from one address.
 
     A trusted proxy speaks for many and counts in all only. The policy is refuse-newest: who comes beyond
-    hears 503, or by TLS, where answering costs most, nothing.
+    hears 503, or by TLS, where answering costs most, nothing. An address of IPv6 is its network of 64 bits,
+    which is what one caller has. ``tls`` is for the connections to come.
     """
 
     def __init__(self, config: uvicorn.Config, web: WebSettings, on_cut: OnCut) -> None:
         self._config = config
         self._web = web
         self._on_cut = on_cut
-        self._tls: ssl.SSLContext | None = None
+        self.tls: ssl.SSLContext | None = None
         self._state = ServerState()
         self._tasks = Tasks("http")
         self._open: dict[asyncio.Task[None], str] = {}
+        self._refusals = 0
 
-    async def accept(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
-        """Take connections until cancelled, by HTTPS with ``tls``; raise OSError where there come no more."""
-        self._tls = tls
+    async def accept(self, listener: socket.socket) -> None:
+        """Take connections until cancelled; raise OSError where there come no more."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -172,35 +179,41 @@ class Reception:
             else:
                 self._admit(taken, str(peer[0]))
 
-    async def close(self) -> None:
-        """Let requests in hand end within ``GRACE``, then cut their connections, then end what still runs."""
+    async def close(self, within: Seconds) -> None:
+        """Let requests in hand end, then cut their connections, end what still runs; it takes ``within``."""
+        last = max(0.0, LAST_SHARE * within)
         for connection in list(self._state.connections):
             connection.shutdown()
         if self._open:
-            await asyncio.wait(self._open, timeout=GRACE)
-        await self._tasks.close(LAST)
-        running = await _wait(self._state.tasks)
+            await asyncio.wait(self._open, timeout=within - 3 * last)
+        await self._tasks.close(last)
+        running = await _wait(self._state.tasks, last)
         for task in running:
             task.cancel()
-        for task in await _wait(running):
+        for task in await _wait(running, last):
             logger.error("request does not end", task=task.get_name())
 
     def _admit(self, taken: socket.socket, address: str) -> None:
         full = self._full(address)
         if full is None:
             task = self._tasks.start("connection", self._serve(taken))
-            self._open[task] = address
+            self._open[task] = caller_of(address)
             task.add_done_callback(self._open.pop)
             return
         self._on_cut(full)
-        with taken, contextlib.suppress(OSError):
-            if self._tls is None:
-                taken.send(FULL)
+        if self.tls is None and self._refusals < MOST_REFUSALS:
+            self._refusals += 1
+            self._tasks.start("refusal", _refuse(taken)).add_done_callback(self._refused)
+        else:
+            taken.close()
+
+    def _refused(self, _task: asyncio.Task[None]) -> None:
+        self._refusals -= 1
 
     def _full(self, address: str) -> Cut | None:
         if len(self._open) >= self._web.connections:
             return Cut.TOTAL
-        here = list(self._open.values()).count(address)
+        here = list(self._open.values()).count(caller_of(address))
         if here >= self._web.connections_per_address and not self._trusts(address):
             return Cut.ADDRESS
         return None
@@ -223,16 +236,35 @@ class Reception:
     async def _connect(self, taken: socket.socket, connection: HttpConnection) -> None:
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
             taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNTAKEN * 1000))
-        secured = self._tls is not None
+        secured = self.tls is not None
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: connection,
             taken,
-            ssl=self._tls,
+            ssl=self.tls,
             ssl_handshake_timeout=self._web.header_timeout_s if secured else None,
             ssl_shutdown_timeout=FAREWELL if secured else None,
         )
 
 
-async def _wait(tasks: Collection[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    """Wait ``LAST`` for these; give those that still run."""
-    return (await asyncio.wait(tasks, timeout=LAST))[1] if tasks else set()
+def caller_of(address: str) -> str:
+    """What counts as one caller: an IPv4 address, an IPv6 network of 64 bits, a neighbour on the link."""
+    ip = ip_address(address)
+    if isinstance(ip, IPv4Address) or ip.is_link_local:
+        return address
+    return str(ip.ipv4_mapped or ip_network((ip.packed, 64), strict=False))
+
+
+async def _refuse(taken: socket.socket) -> None:
+    """Tell the caller, and take what they had begun to send, so that they can read it."""
+    loop = asyncio.get_running_loop()
+    with taken, contextlib.suppress(OSError):  # the end of the time is one
+        async with asyncio.timeout(REFUSAL_ENDS):
+            await loop.sock_sendall(taken, FULL)
+            taken.shutdown(socket.SHUT_WR)
+            while await loop.sock_recv(taken, 65536):
+                pass
+
+
+async def _wait(tasks: Collection[asyncio.Task[None]], patience: Seconds) -> set[asyncio.Task[None]]:
+    """Wait for these; give those that still run."""
+    return (await asyncio.wait(tasks, timeout=patience))[1] if tasks else set()

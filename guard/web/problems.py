@@ -83,7 +83,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_fault)
 
 
-async def _on_guard_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_guard_error(request: Request, error: Exception) -> JSONResponse:
     status = next(status for kind, status in STATUS if isinstance(error, kind))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request failed", problem=type(error).__name__, error=str(error))
@@ -95,8 +95,13 @@ async def _on_guard_error(_request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer" if missing else 'Bearer error="invalid_token"'
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
-    logger.info("request refused", status=int(status), problem=type(error).__name__)
+    _log_refusal(request, status, type(error).__name__)
     return problem(status, str(error), headers)
+
+
+def _log_refusal(request: Request, status: int, problem: str) -> None:
+    personal = {"pii.address": request.client.host if request.client else None, "pii.path": request.url.path}
+    logger.info("request refused", status=int(status), problem=problem, method=request.method, **personal)
 
 
 async def _on_fault(_request: Request, _error: Exception) -> JSONResponse:
@@ -104,8 +109,9 @@ async def _on_fault(_request: Request, _error: Exception) -> JSONResponse:
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, OWN_FAULT)
 
 
-async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 -- registered for this type only
+    _log_refusal(request, error.status_code, "HTTPException")
     return problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
 

@@ -5,17 +5,17 @@ import socket
 from types import TracebackType
 from typing import Self
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 
 from guard.config import WebSettings
-from guard.core.errors import EnvironmentProblem
+from guard.core.errors import ConfigError, EnvironmentProblem
 from guard.core.units import Seconds
 from guard.web.certificate import open_certificate
 from guard.web.connections import Cut, OnCut, Reception
 
-DRAIN: Seconds = 3.0
-"""``stop`` ends within so long, whoever is slow or stuck."""
+logger = structlog.get_logger(__name__)
 
 
 def _uncounted(_reason: Cut) -> None:
@@ -43,6 +43,7 @@ class HttpServer:
         self._web = web
         self._reception = Reception(config, web, on_cut)
         self._accepting: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
         self._stopping = False
         self.port = web.port
 
@@ -57,11 +58,10 @@ class HttpServer:
 
         Raise ConfigError where certificate or key cannot be used, EnvironmentProblem where nobody can listen.
         """
-        cert, key = self._web.tls_cert, self._web.tls_key
-        tls = await asyncio.to_thread(open_certificate, cert, key) if cert and key else None
+        await self._load_certificate()
         listener = await self._listen()
         self.port = listener.getsockname()[1]
-        self._accepting = asyncio.create_task(self._reception.accept(listener, tls), name="http/accept")
+        self._accepting = asyncio.create_task(self._reception.accept(listener), name="http/accept")
         self._accepting.add_done_callback(lambda _: listener.close())
 
     async def failed(self) -> None:
@@ -73,13 +73,19 @@ class HttpServer:
             msg = f"{self.url}: expected to take connections until told to stop, got: {error}; start it again"
             raise EnvironmentProblem(msg) from error
 
-    async def stop(self) -> None:
-        """Take no more connections and let requests in hand end; within ``DRAIN`` all are gone."""
+    def reload(self) -> None:
+        """Read certificate and key again, for new connections; where that fails the old ones stay."""
+        self._reloading = asyncio.create_task(self._reload(), name="http/reload")
+
+    async def stop(self, within: Seconds = 3.0) -> None:
+        """Take no more connections and let requests in hand end; ``within`` so long all are gone."""
         self._stopping = True
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.wait({self._accepting})
-        await self._reception.close()
+        if self._reloading is not None:
+            self._reloading.cancel()
+        await self._reception.close(within)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -89,6 +95,19 @@ class HttpServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    async def _load_certificate(self) -> None:
+        cert, key = self._web.tls_cert, self._web.tls_key
+        if cert and key:
+            self._reception.tls = await asyncio.to_thread(open_certificate, cert, key)
+
+    async def _reload(self) -> None:
+        try:
+            await self._load_certificate()
+        except ConfigError as error:
+            logger.error("certificate not reloaded, the old one stays", error=str(error))  # noqa: TRY400 -- says it all
+        else:
+            logger.info("certificate reloaded")
 
     async def _listen(self) -> socket.socket:
         web = self._web

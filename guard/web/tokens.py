@@ -16,6 +16,9 @@ ALGORITHM = "HS256"
 KEY_BYTES = 32
 MAKE_KEY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 TOKEN_BYTES = 8192
+LONGEST = 200
+"""Characters of a subject or a name."""
+
 ROOM = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -78,8 +81,12 @@ class TokenIssuer:
         """Make a token that is good for ``lifetime`` seconds from ``now`` (POSIX seconds).
 
         Sessions belong to the ``subject``: no two people may share one. ``name`` is shown to people, else the
-        subject is. Raises SignallingError for an empty subject or a room that no address can name.
+        subject is. Raises SignallingError for a subject that is empty or too long, or a room that no
+        address can name.
         """
+        if len(subject) > LONGEST or len(name) > LONGEST:
+            msg = f"token: expected a subject and a name of at most {LONGEST} characters, got longer ones"
+            raise SignallingError(msg)
         if not subject or not ROOM.fullmatch(room):
             msg = (
                 f"token: expected a subject and a room of 1 to 64 characters A-Z a-z 0-9 _ -, "

@@ -42,7 +42,7 @@ class ParticipantView(GuestView):
 
     state: State
     liveness: float | None
-    """1 is a live person at a camera; null until the first frame was judged, like ``deepfake``."""
+    """1 where nothing speaks for an attack; null while the state is insufficient, like ``deepfake``."""
     deepfake: float | None
     coverage: float
     """Share of the last seconds that could be judged."""
@@ -66,8 +66,8 @@ class ParticipantView(GuestView):
             name=status.name,
             whep=_whep(room, status),
             state=seen.state if seen else State.INSUFFICIENT,
-            liveness=round(seen.liveness, 3) if seen else None,
-            deepfake=round(seen.deepfake, 3) if seen else None,
+            liveness=seen.told_liveness if seen else None,
+            deepfake=seen.told_deepfake if seen else None,
             coverage=round(seen.coverage, 3) if seen else 0.0,
             judged_fps=round(status.judged_fps, 2),
             fps=round(status.media.fps, 2),

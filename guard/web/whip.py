@@ -81,7 +81,15 @@ async def visitor(
 ) -> Visitor:
     """Who joins, as their token and their page say."""
     label = unquote(device_label, errors="replace")[:LONGEST_LABEL]
-    return Visitor(caller.name, caller.owner, caller.expires_at, label, notice_shown_at)
+    known_as = caller.subject if caller.subject != caller.name else ""
+    return Visitor(
+        name=caller.name,
+        owner=caller.owner,
+        expires_at=caller.expires_at,
+        external_id=known_as,
+        device_label=label,
+        notice_shown_at=notice_shown_at,
+    )
 
 
 async def ice_servers(request: Request, caller: Caller) -> list[str]:

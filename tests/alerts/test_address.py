@@ -1,6 +1,6 @@
 import pytest
 
-from guard.alerts.address import BrokerAddress, is_loopback
+from guard.alerts.address import BrokerAddress
 from guard.config.settings import MqttSettings
 from guard.core.errors import ConfigError
 
@@ -59,10 +59,3 @@ def test_a_password_that_breaks_the_address_is_not_echoed_either():
     with pytest.raises(ConfigError) as refusal:
         address("mqtts://ada:s3/cret@broker.example")
     assert "s3" not in str(refusal.value)
-
-
-def test_loopback_is_told_apart():
-    assert is_loopback("127.0.0.8")
-    assert is_loopback("::1")
-    assert not is_loopback("0.0.0.0")  # noqa: S104 -- the address that must not count
-    assert not is_loopback("loopback.example")

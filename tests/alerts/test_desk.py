@@ -132,6 +132,14 @@ def test_the_state_names_the_open_alerts(office: Office):
     assert (state.state, state.reasons, state.display_name) == (State.ATTACK, ("learned_score",), "Ada")
 
 
+def test_whom_nobody_could_judge_has_no_score(office: Office):
+    for state, score in ((State.INSUFFICIENT, None), (State.BONA_FIDE, 0.9)):
+        office.desk.set_state(WHO, assessment(1.0, state))
+        told = [StatePayload.model_validate_json(note.payload) for note in office.notes()]
+        assert {one.liveness for one in told} == {score}
+        assert {one.deepfake is None for one in told} == {score is None}
+
+
 def test_who_leaves_empties_their_state_and_closes_their_alerts(office: Office):
     office.desk.submit(WHO, raising(1.0))
     office.desk.set_state(WHO, assessment(1.0))

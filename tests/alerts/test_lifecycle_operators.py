@@ -180,11 +180,11 @@ def test_an_acknowledgement_is_told_of_a_suppressed_alert_too():
     assert desk.acknowledge(20.0).suppression == suppression
 
 
-@pytest.mark.parametrize("minutes", [0.0, -1.0, 1441.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("minutes", [-1.0, 1441.0, float("inf"), float("nan")])
 def test_a_suppression_has_an_end_within_a_day(minutes: float):
     desk = BookInTime()
     desk.take(raising(0.0))
-    with pytest.raises(SignallingError, match="more than 0 and at most 1440 minutes"):
+    with pytest.raises(SignallingError, match=r"expected 0 \(to end it\) to 1440 minutes"):
         desk.suppress(1.0, minutes)
     assert len(desk.take(updating(10.0, severity=4))) == 1
 
@@ -203,6 +203,51 @@ def test_a_closed_alert_cannot_be_suppressed():
     desk.take(clearing(30.0))
     with pytest.raises(SignallingError, match="expected an open alert"):
         desk.suppress(31.0)
+
+
+def test_a_suppression_can_be_lifted_once_its_alert_has_cleared():
+    desk = BookInTime()
+    desk.take(raising(0.0))
+    desk.suppress(10.0, minutes=1440)
+    desk.take(clearing(20.0))
+    desk.take(raising(300.0))
+    event = desk.suppress(310.0, minutes=0)
+    assert (event.kind, event.suppression, event.comment) == (AlertKind.UPDATED, None, "known filter")
+    assert event.closed_at == START + timedelta(seconds=20)
+    (raised,) = desk.take(updating(311.0))
+    assert (raised.kind, raised.alert_id) == (AlertKind.RAISED, "alert-2")
+
+
+def test_a_suppression_of_a_closed_alert_gets_a_new_end_while_it_runs():
+    desk = BookInTime()
+    desk.take(raising(0.0))
+    desk.suppress(10.0, minutes=30)
+    desk.take(clearing(20.0))
+    assert desk.suppress(30.0, minutes=1).suppression is not None
+    assert desk.take(raising(80.0)) == ()
+    assert len(desk.take(updating(90.0))) == 1
+    desk.leave(91.0)
+    with pytest.raises(SignallingError, match="expected an open alert"):
+        desk.suppress(92.0, minutes=0)
+
+
+def test_no_minutes_end_the_suppression_of_an_open_alert():
+    desk = BookInTime()
+    desk.take(raising(0.0))
+    desk.suppress(10.0)
+    assert desk.suppress(20.0, minutes=0).suppression is None
+    (event,) = desk.take(updating(30.0, severity=4))
+    assert (event.kind, event.suppression) == (AlertKind.UPDATED, None)
+
+
+def test_an_acknowledgement_after_the_suppression_ended_no_longer_tells_of_it():
+    desk = BookInTime()
+    desk.take(raising(0.0))
+    desk.suppress(10.0, minutes=1)
+    assert desk.acknowledge(69.9).suppression is not None
+    assert desk.acknowledge(70.0).suppression is None
+    (closed,) = desk.leave(80.0)
+    assert closed.suppression is None
 
 
 STEP_S = 10.0

@@ -1,8 +1,10 @@
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import pytest
 
-from guard.alerts.mqtt import BackOff, Dialer
+from guard.alerts.mqtt import BackOff, Dialer, watch
 from guard.config.settings import MqttSettings
 from guard.core.errors import ConfigError, DeliveryError
 from tests.support.alerts import free_port
@@ -33,7 +35,7 @@ def test_plain_text_to_another_machine_is_refused_before_anything_is_sent():
 
 async def test_nobody_there_is_a_delivery_error():
     dialer = Dialer(MqttSettings(url=f"mqtt://127.0.0.1:{free_port()}"), None)
-    with pytest.raises(DeliveryError, match="wait in the outbox"):
+    with pytest.raises(DeliveryError, match="trying again until it answers"):
         async with dialer.connect():
             pass
 
@@ -83,5 +85,47 @@ async def test_giving_up_while_connecting_leaves_nothing_open(monkeypatch: pytes
         await asyncio.gather(attempt, return_exceptions=True)
         await hung_up.wait()
     assert attempt.cancelled()
+    server.close()
+    await server.wait_closed()
+
+
+def refusing_broker(version: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """A broker of MQTT 5 or 3.1.1 that lets everybody in and nobody read."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.read(2):
+            body = await reader.readexactly(head[1])  # all of them are short
+            kind, speaks = head[0] >> 4, body[6]
+            if kind == 1:
+                refused = b"\x84" if speaks == 5 != version else b"\x00"
+                writer.write(b"\x20\x03\x00" + refused + b"\x00" if speaks == 5 else b"\x20\x02\x00\x00")
+            elif kind == 8:
+                code = b"\x00\x87" if version == 5 else b"\x80"
+                writer.write(bytes([0x90, 2 + len(code)]) + body[:2] + code)
+        writer.close()
+
+    return serve
+
+
+@pytest.mark.parametrize("version", [5, 4])
+async def test_a_subscription_that_the_broker_refuses_is_told(version: int):
+    server = await asyncio.start_server(refusing_broker(version), "127.0.0.1", 0)
+    settings = MqttSettings(url=f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    refusals: asyncio.Queue[DeliveryError] = asyncio.Queue()
+    readied: list[bool] = []
+    stream = watch(
+        settings,
+        ["guard/#"],
+        on_ready=lambda: readied.append(True),
+        on_lost=refusals.put_nowait,
+        jitter=lambda: 0.0,
+    )
+    async with aclosing(stream), asyncio.timeout(5):
+        watching = asyncio.ensure_future(anext(stream))
+        for _ in range(2):  # the broker may be given other rights meanwhile
+            assert "broker: refused to tell of guard/# (" in str(await refusals.get())
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert readied == []
     server.close()
     await server.wait_closed()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.alerts.outbox import NEWEST, Letter, Outbox
+from guard.alerts.outbox import NEWEST, Letter, Outbox, OutboxInUseError, in_use
 from guard.core.errors import ConfigError, DeliveryError
 
 pytestmark = pytest.mark.unit
@@ -232,8 +232,15 @@ def test_the_newest_are_found_by_the_index_alone(outbox: Outbox):
     assert "SCAN alerts USING COVERING INDEX life" in [step[-1] for step in plan]
 
 
+def test_whether_a_node_uses_a_file_can_be_asked(outbox: Outbox, path: Path):
+    assert in_use(path)
+    outbox.close()
+    assert not in_use(path)
+    assert not in_use(path.parent / "nowhere" / "outbox")
+
+
 def test_two_nodes_on_one_file_are_refused(outbox: Outbox, path: Path):
-    with pytest.raises(ConfigError, match="which a running node uses"):
+    with pytest.raises(OutboxInUseError, match="which a running node uses"):
         Outbox(path)
     outbox.close()
     Outbox(path).close()

@@ -92,6 +92,15 @@ def test_headline_scores_are_the_worst_that_was_held() -> None:
     assert caller.liveness() == 0.3
 
 
+def test_nothing_is_held_across_what_could_not_be_judged() -> None:
+    gap = Sample(5.5, None, None, State.INSUFFICIENT, 0.1)
+    suspected = [Sample(t, 0.3, 0.8, State.ATTACK, 1.0) for t in (4, 5, 6, 7)]
+    assert bona_fide(samples=suspected).deepfake() == 0.8
+    broken = bona_fide(samples=[*suspected[:2], gap, *suspected[2:]])
+    assert (broken.deepfake(), broken.liveness()) == (None, None)
+    assert bona_fide(samples=[gap] * 9).liveness() is None
+
+
 @pytest.mark.parametrize(
     ("alerts", "state"),
     [

@@ -16,4 +16,5 @@ def test_a_title_is_text_in_the_page(tmp_path: Path):
     text = page.read_text()
     assert "me[red]&lt;b&gt; with" in text
     assert "me[red]<b>" not in text
+    assert '"y":[null]' in text  # a gap in the lines of whom nobody could judge
     assert json.loads(summary.read_text())["run_seconds"] == 44.0

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from guard.cli.alert_lines import NOT_TOLD
 from guard.cli.demo.command import tell
 from guard.cli.demo.record import CallerRecord, Run
 from guard.cli.demo.view import render
@@ -27,6 +28,11 @@ def test_everything_fits_into_80_columns():
     assert "…" not in text
     for word in ("talking person", "photo in the hand", "live face swap", "insufficient", "0.93", "1234"):
         assert word in text
+
+
+def test_whom_nobody_could_judge_has_no_score():
+    (line,) = (line for line in shown(120).splitlines() if "insufficient" in line)
+    assert line.split()[-5:] == [NOT_TOLD, NOT_TOLD, "100%", "0.0", "1234"]
 
 
 def test_a_title_is_no_markup():

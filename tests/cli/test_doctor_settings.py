@@ -87,11 +87,18 @@ def break_key(cert: Path, key: Path) -> None:
     other.replace(key)
 
 
+def lock_key(_cert: Path, key: Path) -> None:
+    opened = serialization.load_pem_private_key(key.read_bytes(), None)
+    encryption = serialization.BestAvailableEncryption(b"word")
+    pem = opened.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    key.write_bytes(pem)
+
+
 def break_certificate(cert: Path, _key: Path) -> None:
     cert.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 
 
-@pytest.mark.parametrize("break_it", [lose_key, break_key, break_certificate])
+@pytest.mark.parametrize("break_it", [lose_key, break_key, lock_key, break_certificate])
 def test_a_certificate_that_cannot_be_used_fails(tmp_path: Path, break_it: Callable[[Path, Path], None]):
     folder = tmp_path / "tls"
     folder.mkdir()

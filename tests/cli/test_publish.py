@@ -2,24 +2,27 @@
 
 import asyncio
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import pytest
+from pydantic import SecretStr
 
-from guard.cli import broadcast as sending
-from guard.cli.broadcast import Ended, Meter, Order, Outcome, Pictures, Progress, broadcast
-from guard.cli.publish import in_words, status_line
-from guard.cli.towards import towards
-from guard.config import IceSettings
+from guard.cli.publish import run as sending
+from guard.cli.publish.command import in_words, status_line
+from guard.cli.publish.run import Ended, Meter, Order, Outcome, Pictures, Progress, broadcast
 from guard.core.errors import MediaError, SignallingError
 from guard.core.types import VideoFrame
+from guard.media.client import WhipPublisher
 from guard.media.frames import picture_of
 from guard.media.sources import open_clip
+from guard.media.turn import IceServer
 from tests.support.camera import Camera
 from tests.support.command import Command
 from tests.support.media import LOOPBACK, drawn_frames, eventually
@@ -147,7 +150,7 @@ async def test_a_refusal_carries_the_words_of_the_node(tmp_path: Path):
 async def test_a_clip_that_breaks_off_raises_what_broke_it(tmp_path: Path):
     clip = await asyncio.to_thread(write_clip, tmp_path / "clip.mp4")
 
-    def breaking(_source: str, *, loop: bool) -> Pictures:
+    def breaking(_source: str, _stopping: threading.Event, *, loop: bool) -> Pictures:
         assert not loop
 
         def frames() -> Iterator[VideoFrame]:
@@ -155,7 +158,7 @@ async def test_a_clip_that_breaks_off_raises_what_broke_it(tmp_path: Path):
             msg = "expected a file that can be decoded to its end"
             raise MediaError(msg)
 
-        return Pictures("clip.mp4", (160, 120), 30.0, frames(), lambda: None)
+        return Pictures("clip.mp4", (160, 120), 30.0, frames())
 
     async with served(tmp_path) as there:
         with pytest.MonkeyPatch.context() as patch:
@@ -199,6 +202,7 @@ async def test_a_node_that_is_not_there_is_named(tmp_path: Path):
         (["--to", "ftp://h/whip/r", "--token", "a.b.c"], "expected an address"),
         (["--to", "http:///whip", "--token", "a.b.c"], "expected an address"),
         (["--to", "http://[", "--token", "a.b.c"], "expected an address"),
+        (["--to", "http://h/whip/r", "--token", "a.b.c", "--codec", "av1"], "--codec"),
     ],
 )
 def test_wrong_use_is_told_before_anything_is_opened(
@@ -211,6 +215,68 @@ def test_wrong_use_is_told_before_anything_is_opened(
     assert words in done.error
 
 
+@pytest.mark.parametrize("source", ["rtsp://ada:hunter2@[bad/x", "rtsp://ada:hunter2@h:x/x", "rtsp://h:0/x"])
+def test_a_cameras_address_that_is_none_is_wrong_use_and_not_repeated(
+    guard: Command, monkeypatch: pytest.MonkeyPatch, source: str
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    done = guard("publish", source, "--to", "http://h/whip/r", "--token", "a.b.c")
+    assert done.status == 2
+    assert "rtsp://host:554/stream" in done.error
+    assert "hunter2" not in done.error
+
+
+async def test_the_configuration_says_by_which_addresses_and_turn_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clip = await asyncio.to_thread(write_clip, tmp_path / "clip.mp4", 3)
+    made: list[dict[str, Any]] = []
+
+    class Noting(WhipPublisher):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            made.append(options)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(sending, "WhipPublisher", Noting)
+    ice = LOOPBACK.model_copy(
+        update={
+            "servers": ("stun:127.0.0.1:9", "turn:127.0.0.1:9"),
+            "username": "ada",
+            "credential": SecretStr("s"),
+        }
+    )
+    audience = Audience()
+    order = Order(str(clip), "http://127.0.0.1:9/whip/dev", "a.b.c")
+    with pytest.raises(SignallingError):
+        await broadcast(order, asyncio.Event(), audience.shown.append, greet=audience.greet, ice=ice)
+    assert made[0]["ice"] == ice
+    assert made[0]["servers"] == (IceServer("turn:127.0.0.1:9", "ada", "s"),)
+
+
+async def test_the_command_reads_the_configuration(tmp_path: Path):
+    clip = await asyncio.to_thread(write_clip, tmp_path / "clip.mp4", 3)
+    await asyncio.to_thread((tmp_path / "guard.toml").write_text, "[ice]\nhost_addresses = ['nowhere']\n")
+    arguments = ("publish", str(clip), "--to", "http://h/whip/r", "--token", "a.b.c")
+    done = await ran(tmp_path, *arguments, "--config", "guard.toml")
+    assert done.status == 1
+    assert "ice.host_addresses: expected an IP address" in done.error
+
+
+async def test_it_can_be_stopped_while_the_camera_is_opened():
+    stop, audience = asyncio.Event(), Audience()
+    with socket.create_server(("127.0.0.1", 0)) as camera:  # takes connections and says nothing
+        camera.settimeout(0)
+        url = f"rtsp://127.0.0.1:{camera.getsockname()[1]}/x"
+        sending_it = asyncio.create_task(send(Order(url, "http://h/whip/r", "a.b.c"), audience, stop))
+        connection, _ = await asyncio.get_running_loop().sock_accept(camera)
+        with connection:
+            stop.set()
+            async with asyncio.timeout(5):
+                outcome = await sending_it
+    assert outcome == Outcome(0, 0.0, 0, None, Ended.STOPPED)
+    assert audience.greeted == []
+
+
 def test_a_looped_clip_runs_in_one_time(tmp_path: Path):
     clip = open_clip(write_clip(tmp_path / "clip.mp4", 10))
     times = [frame.pts for frame in islice(sending.endless(clip), 25)]
@@ -218,9 +284,18 @@ def test_a_looped_clip_runs_in_one_time(tmp_path: Path):
 
 
 def test_a_still_picture_is_sent_ten_times_a_second(tmp_path: Path):
-    pictures = sending.open_pictures(str(write_picture(tmp_path / "photo.png")), loop=False)
+    pictures = sending.open_pictures(
+        str(write_picture(tmp_path / "photo.png")), threading.Event(), loop=False
+    )
     assert pictures.size == (64, 46)
     assert [frame.pts for frame in islice(pictures.frames, 3)] == pytest.approx([0.0, 0.1, 0.2])
+
+
+def test_of_a_file_of_several_pictures_the_first_is_sent(tmp_path: Path):
+    path = write_picture(tmp_path / "photo.png")
+    path.write_bytes(path.read_bytes() * 2)
+    pictures = sending.open_pictures(str(path), threading.Event(), loop=False)
+    assert [frame.width for frame in islice(pictures.frames, 3)] == [65, 65, 65]
 
 
 @pytest.mark.parametrize(
@@ -253,12 +328,6 @@ def test_the_bitrate_grows_with_the_picture_within_bounds():
     rates = [sending.usual_bitrate(size, 30.0) for size in ((16, 16), (640, 360), (1280, 720))]
     assert rates == [150_000, 552_960, 2_211_840]
     assert sending.usual_bitrate((1280, 720), 120.0) == 2_500_000
-
-
-def test_loopback_is_offered_to_a_node_on_this_machine_only():
-    assert towards(IceSettings(), "http://localhost:8080/whip/r").host_addresses[0] == "127.0.0.1"
-    assert towards(IceSettings(), "https://guard.example/whip/r") == IceSettings()
-    assert towards(LOOPBACK, "http://127.0.0.1/whip/r").host_addresses == ("127.0.0.1",)
 
 
 def test_the_meter_tells_the_newest_second():

@@ -61,7 +61,7 @@ async def test_a_server_that_dies_ends_the_node(tmp_path: Path):
 
 def test_lan_is_for_trying_out_only(guard: Command):
     done = guard("serve", "--lan")
-    assert done.status == 1
+    assert done.status == 2
     assert "--dev" in done.error
 
 

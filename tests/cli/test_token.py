@@ -24,7 +24,7 @@ def test_a_token_of_the_configured_key(guard: Command):
     )
     assert done.status == 0
     grant = TokenIssuer(KEY, "call-guard").check(done.out.strip())
-    assert (grant.subject, grant.room) == ("Ada", "standup")
+    assert (grant.name, grant.room) == ("Ada", "standup")
     assert (grant.publish, grant.subscribe, grant.admin) == (True, False, False)
 
 
@@ -34,13 +34,30 @@ def test_a_token_of_the_configured_key(guard: Command):
         (("--room", "standup", "--name", "Ada"), "--publish, --subscribe or --admin"),
         (("--room", "stand up", "--name", "Ada", "--publish"), "room 'stand up'"),
         (("--room", "standup", "--name", "", "--publish"), "expected a name"),
+        (("--room", "standup", "--name", "Ada", "--id", "", "--publish"), "expected a subject"),
+        (
+            ("--room", "standup", "--name", "Ada", "--publish", "--link", "calls.example"),
+            "expected an address",
+        ),
+        (("--room", "standup", "--name", "Ada", "--publish", "--link", ""), "expected an address"),
+        (("--room", "standup", "--name", "Ada", "--publish", "--link", "https://h/?a"), "without a query"),
+        (("--room", "standup", "--name", "Ada", "--publish", "--link", "https://a:b@h"), "a password"),
     ],
 )
-def test_a_token_for_nothing_is_refused(guard: Command, arguments: tuple[str, ...], told: str):
-    done = guard("token", *arguments, GUARD__WEB__TOKEN_KEY=KEY)
-    assert done.status == 1
+def test_wrong_use_is_told(guard: Command, arguments: tuple[str, ...], told: str):
+    done = guard("token", *arguments, GUARD__WEB__TOKEN_KEY=KEY, COLUMNS="200")
+    assert done.status == 2
     assert told in done.error
     assert done.out == ""
+
+
+def test_who_somebody_is_is_told_or_made_up(guard: Command):
+    arguments = ("token", "--room", "standup", "--name", "Ada", "--publish")
+    issuer = TokenIssuer(KEY, "call-guard")
+    told = [guard(*arguments, *more, GUARD__WEB__TOKEN_KEY=KEY).out for more in ((), (), ("--id", "crm-42"))]
+    first, second, known = (issuer.check(token.strip()) for token in told)
+    assert len({first.subject, second.subject, "Ada"}) == 3
+    assert (known.subject, known.name) == ("crm-42", "Ada")
 
 
 @pytest.mark.parametrize(

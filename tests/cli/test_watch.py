@@ -5,7 +5,6 @@ import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,53 +13,20 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from guard.alerts.board import Note
-from guard.alerts.desk import StatePayload
-from guard.alerts.lifecycle import AlertBook, AlertEvent, Participant
-from guard.alerts.message import encode
-from guard.alerts.mqtt import BrokerMessage, Dialer
-from guard.alerts.topics import Topics
-from guard.cli.watch import MOST_SEEN, News, filters, follow, json_line
+from guard.alerts.lifecycle import AlertBook
+from guard.alerts.mqtt import BrokerMessage
+from guard.cli.alert_lines import NOT_TOLD
+from guard.cli.watch import MOST_SEEN, LinkWords, News, filters, follow, json_line
 from guard.config.settings import AlertSettings, MqttSettings
 from guard.core.errors import SignallingError
 from guard.core.types import Family, State
-from tests.support.alerts import ISSUER, NODE, WHO, clearing, free_port, mosquitto, raising
+from tests.support.alerts import NODE, WHO, clearing, free_port, mosquitto, raising
 from tests.support.command import Command
 from tests.support.media import eventually
-from tests.support.served import running
+from tests.support.served import ran, running
+from tests.support.telling import NOW, TOPICS, at_alert, at_state, life, notes_of, tell
 
 pytestmark = pytest.mark.media
-
-TOPICS = Topics(NODE)
-NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-
-
-def life(who: Participant = WHO, family: Family = Family.MANIPULATION) -> list[AlertEvent]:
-    """An alert that rises and clears."""
-    book = AlertBook(AlertSettings(), lambda _: "0193-alert")
-    return [
-        *book.handle(who, raising(1.0, family), 1.0, NOW),
-        *book.handle(who, clearing(9.0), 9.0, NOW + timedelta(seconds=8)),
-    ]
-
-
-def at_alert(event: AlertEvent) -> BrokerMessage:
-    return BrokerMessage(TOPICS.alert(event.alert_id), encode(event, ISSUER), retained=False)
-
-
-def at_state(state: State = State.BONA_FIDE, name: str = "Ada") -> BrokerMessage:
-    payload = StatePayload(
-        at=NOW,
-        session_id="c-1",
-        participant_id="p-7",
-        display_name=name,
-        state=state,
-        liveness=0.93,
-        deepfake=0.07,
-        coverage=0.8,
-        reasons=("turned",),
-        alerts=(),
-    )
-    return BrokerMessage(TOPICS.state("c-1", "p-7"), payload.model_dump_json().encode(), retained=True)
 
 
 def with_field(message: BrokerMessage, path: str, value: object) -> BrokerMessage:
@@ -88,12 +54,31 @@ def test_an_alert_says_when_how_severe_who_suspected_of_what_and_by_which_cues()
     assert "cues: learned manipulation score +3.5" in raised
     assert raised.endswith("0193-alert node-1")
     assert "cleared  Ada " in cleared
-    assert "no longer suspected of a manipulated face (swapped or reenacted): cleared" in cleared
+    assert "no longer suspected of a manipulated face (swapped or reenacted) · 0.93" in cleared
 
 
-def test_a_participant_who_cannot_be_judged_is_not_suspected():
+def test_a_participant_who_cannot_be_judged_is_not_suspected_and_has_no_probability():
     shown = text_of(at_alert(life(family=Family.GUARD)[0]))
-    assert "cannot be judged (the trained model speaks for an attack)" in shown
+    assert "cannot be judged (the trained model speaks for an attack) · cues: " in shown
+
+
+@pytest.mark.parametrize(
+    ("family", "reason", "words"),
+    [
+        (Family.MANIPULATION, "participant_left", "was suspected of {}; left while under suspicion · 0.93"),
+        (Family.MANIPULATION, "node_restarted", "was suspected of {}; the guard was restarted · 0.93"),
+        (Family.GUARD, "cleared", "can be judged again"),
+        (
+            Family.GUARD,
+            "participant_left",
+            "could not be judged (the trained model speaks for an attack); left",
+        ),
+    ],
+)
+def test_only_an_alert_that_cleared_acquits(family: Family, reason: str, words: str):
+    shown = text_of(with_field(at_alert(life(family=family)[0]), "data.status_detail", reason))
+    assert words.format("a manipulated face (swapped or reenacted)") in shown
+    assert "no longer" not in shown
 
 
 def test_a_message_that_comes_twice_is_told_once():
@@ -119,6 +104,10 @@ def test_a_state_is_told_when_it_changes():
     assert "liveness 0.93 · deepfake 0.07 · judged 80% · the face is turned away node-1" in lines[0]
 
 
+def test_a_score_that_is_not_told_is_a_dash():
+    assert f"liveness {NOT_TOLD} · deepfake {NOT_TOLD} · judged 80%" in text_of(at_state(State.INSUFFICIENT))
+
+
 def test_every_state_is_told_to_programs():
     news = News(every_state=True)
     assert all(news.line(at_state()) is not None for _ in range(3))
@@ -137,13 +126,17 @@ def test_an_emptied_alert_is_no_news():
     assert News().line(BrokerMessage(TOPICS.active("0193-alert"), b"", retained=True)) is None
 
 
-def test_only_an_alert_that_is_not_cleared_alarms():
-    raised, cleared = map(at_alert, life())
+def test_only_an_alert_that_is_open_alarms():
+    book = AlertBook(AlertSettings(), lambda _: "0193-alert")
+    (raised,) = book.handle(WHO, raising(1.0, Family.MANIPULATION), 1.0, NOW)
+    (cleared,) = book.handle(WHO, clearing(9.0), 9.0, NOW)
+    acknowledged = book.acknowledge("0193-alert", "Grace", "called back", now=10.0, wall=NOW)
     news = News()
     news.line(at_state(State.ATTACK))
-    news.line(cleared)
-    assert not news.alarmed
-    news.line(raised)
+    for event in (cleared, acknowledged):
+        assert news.line(at_alert(event)) is not None
+        assert not news.alarmed
+    news.line(at_alert(raised))
     assert news.alarmed
 
 
@@ -242,33 +235,20 @@ class Screen:
         self.shown: list[str] = []
         self.said: list[str] = []
 
-    def show(self, _message: BrokerMessage, line: Text) -> None:
+    async def show(self, _message: BrokerMessage, line: Text) -> None:
         self.shown.append(line.plain)
 
 
 @asynccontextmanager
 async def watched(settings: MqttSettings, chosen: list[str]) -> AsyncIterator[Screen]:
     screen = Screen()
-    task = asyncio.create_task(follow(settings, chosen, News(), screen.show, screen.said.append))
+    link = LinkWords(settings.url, screen.said.append)
+    task = asyncio.create_task(follow(settings, chosen, News(), screen.show, link))
     try:
         yield screen
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def tell(settings: MqttSettings, *notes: Note) -> None:
-    async with Dialer(settings, None).connect() as connection:
-        for note in notes:
-            await connection.deliver(note)
-
-
-def notes_of(event: AlertEvent) -> tuple[Note, Note]:
-    payload = encode(event, ISSUER)
-    return (
-        Note(TOPICS.alert(event.alert_id), payload, retain=False),
-        Note(TOPICS.active(event.alert_id), payload),
-    )
 
 
 async def test_alerts_are_shown_as_they_come_and_once(tmp_path: Path):
@@ -342,10 +322,71 @@ def test_waiting_in_vain_for_an_alert_ends_with_one(guard: Command):
     done = guard("watch", "--until-alert", "0.3", "--url", f"mqtt://127.0.0.1:{free_port()}")
     assert done.status == 1
     assert done.error.count("trying again") == 1
+    assert "outbox" not in done.error
+    assert "was not reached" in done.error
 
 
-def test_an_address_with_a_password_is_refused_without_repeating_it(guard: Command):
-    done = guard("watch", "--url", "mqtt://ada:hunter2@127.0.0.1")
+async def test_waiting_in_vain_at_a_broker_that_answers_is_not_told_as_a_failure(tmp_path: Path):
+    async with mosquitto(tmp_path) as broker:
+        done = await ran(tmp_path, "watch", "--until-alert", "3", "--url", broker.url)
     assert done.status == 1
-    assert "credentials do not belong there" in done.error
+    assert "watching" in done.error
+    assert "was not reached" not in done.error
+
+
+async def test_behind_head_it_ends_well(tmp_path: Path):
+    async with mosquitto(tmp_path) as broker:
+        settings = MqttSettings(url=broker.url)
+        async with running(tmp_path, "watch", "--json", "--url", broker.url) as command:
+            assert "watching" in await command.line(of_errors=True)
+            raised, cleared = life()
+            await tell(settings, notes_of(raised)[0])
+            assert await command.line()
+            command.stop_reading()
+            await tell(settings, notes_of(cleared)[0])
+            done = await command.end()
+    assert (done.status, done.error) == (0, "")
+
+
+async def test_a_reader_who_left_is_no_alert(tmp_path: Path):
+    async with mosquitto(tmp_path) as broker:
+        arguments = ("watch", "--until-alert", "60", "--states", "--json", "--url", broker.url)
+        async with running(tmp_path, *arguments) as command:
+            assert "watching" in await command.line(of_errors=True)
+            command.stop_reading()
+            state = at_state()
+            await tell(MqttSettings(url=broker.url), Note(state.topic, state.payload))
+            done = await command.end()
+    assert done.status == 1
+
+
+async def test_a_reader_that_takes_nothing_does_not_hinder_ctrl_c(tmp_path: Path):
+    async with mosquitto(tmp_path) as broker:
+        settings = MqttSettings(url=broker.url)
+        async with running(tmp_path, "watch", "--states", "--json", "--url", broker.url) as command:
+            assert "watching" in await command.line(of_errors=True)
+            state = at_state()
+            await tell(settings, *[Note(state.topic, state.payload)] * 1500)
+            command.interrupt()
+            await command.ended()
+            done = await command.end()
+    assert done.status == 0
+    assert "Traceback" not in done.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--url", "mqtt://ada:hunter2@127.0.0.1"], "credentials do not belong there"),
+        (["--url", "http://127.0.0.1"], "mqtt://HOST"),
+        (["--node", "a/b"], "topic segment"),
+    ],
+)
+def test_wrong_use_is_told_without_repeating_a_password(
+    guard: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    done = guard("watch", *arguments)
+    assert done.status == 2
+    assert words in done.error
     assert "hunter2" not in done.error

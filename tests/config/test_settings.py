@@ -59,6 +59,12 @@ def test_unsound_ice_settings_are_told(tmp_path: Path, text: str, told: str):
         ice(tmp_path, text)
 
 
+def test_turn_credentials_are_given_in_one_way(tmp_path: Path):
+    for text, more in (("username = 'guard'", {}), ("", {"credential": "pass"})):
+        with pytest.raises(ConfigError, match="expected turn_secret, or username and credential, got both"):
+            ice(tmp_path, f"{TURN}\n{text}", turn_secret="north", **more)  # noqa: S106 -- of nobody
+
+
 def test_turn_servers_need_a_secret_or_a_password(tmp_path: Path):
     ice(tmp_path, TURN, turn_secret="north")  # noqa: S106 -- of nobody
     ice(tmp_path, f"{TURN}\nusername = 'guard'", credential="pass")

@@ -11,12 +11,14 @@ from guard.core.geometry import Box
 from guard.core.types import (
     FAMILY_OF,
     LEARNED,
+    Assessment,
     Cue,
     FaceView,
     Family,
     Quality,
     Reason,
     Score,
+    State,
     VideoFrame,
 )
 
@@ -102,3 +104,10 @@ def test_face_with_a_reason_is_not_good():
     quality = Quality(100, 20, 120, 0, 0)
     assert quality.good
     assert not replace(quality, reasons=(Reason.TOO_DARK,)).good
+
+
+@pytest.mark.parametrize("state", State)
+def test_scores_are_told_only_where_there_is_enough_to_judge_by(state: State):
+    assessment = Assessment(1.0, 0.10004, 0.90004, state, 0.5)
+    told = (assessment.told_liveness, assessment.told_deepfake)
+    assert told == ((None, None) if state is State.INSUFFICIENT else (0.9, 0.1))

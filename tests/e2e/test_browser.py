@@ -51,11 +51,26 @@ class Service:
     url: str
     broker: Watcher
 
-    def link(self, name: str, page: str = f"/join/{ROOM}", **grants: bool) -> str:
-        """What is sent to somebody."""
-        grants = grants or {"publish": True, "subscribe": True}
-        issuer = TokenIssuer(KEY, "call-guard")
-        return f"{self.url}{page}#token={issuer.issue(name, ROOM, now=time.time(), **grants)}"  # noqa: TID251 -- tokens are dated
+    def link(
+        self,
+        name: str,
+        page: str = f"/join/{ROOM}",
+        *,
+        publish: bool = False,
+        subscribe: bool = False,
+        admin: bool = False,
+    ) -> str:
+        """What is sent to somebody; good for a whole call where nothing is said."""
+        whole = not (publish or subscribe or admin)
+        token = TokenIssuer(KEY, "call-guard").issue(
+            name,
+            ROOM,
+            now=time.time(),  # noqa: TID251 -- tokens are dated
+            publish=publish or whole,
+            subscribe=subscribe or whole,
+            admin=admin,
+        )
+        return f"{self.url}{page}#token={token}"
 
     def states(self, name: str) -> list[StatePayload]:
         """What the broker was told of somebody, oldest first."""

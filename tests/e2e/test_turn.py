@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aioice import stun
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from guard.core.errors import EnvironmentProblem
 from guard.media import call
@@ -21,7 +22,7 @@ from guard.media.client import FrameSource, WhipPublisher
 from guard.media.encode import VideoEncoder
 from guard.media.subscriber import WhepSubscriber
 from guard.media.transport import Peer
-from guard.media.turn import IceServer
+from guard.media.turn import IceServer, servers_for
 from guard.web.app import create_app
 from guard.web.server import HttpServer
 from guard.web.tokens import TokenIssuer
@@ -198,3 +199,38 @@ async def test_a_caller_whose_relay_dies_still_leaves_soon(tmp_path: Path):
         kill()
         async with asyncio.timeout(10.0):
             await publisher.stop()
+
+
+async def test_a_wrong_password_at_the_relay_is_logged_where_the_direct_way_is_open(tmp_path: Path):
+    async with AsyncExitStack() as stack:
+        port, _ = await stack.enter_async_context(relay(tmp_path))
+        url, token = await stack.enter_async_context(serving(tmp_path, port))
+        wrong = (IceServer(f"turn:127.0.0.1:{port}", "4000000000:anna", "guess"),)
+        publisher = WhipPublisher(
+            f"{url}/whip/room", token, source(), clock=time.monotonic, ice=LOOPBACK, servers=wrong
+        )
+        stack.push_async_callback(publisher.stop)
+        with capture_logs() as logs:
+            await publisher.start()
+    (line,) = (one for one in logs if one["event"] == "no TURN server relays")
+    assert "401" in line["reasons"][0]
+    assert "guess" not in str(line)
+    assert "anna" not in str(line)
+
+
+async def test_of_relays_that_answer_together_one_is_kept(tmp_path: Path):
+    async with AsyncExitStack() as stack:
+        port, _ = await stack.enter_async_context(relay(tmp_path))
+        url, token = await stack.enter_async_context(serving(tmp_path, port))
+        told = LOOPBACK.model_copy(update={"turn_secret": SecretStr(SECRET)})
+        urls = tuple(f"turn:127.0.0.1:{port}?transport={way}" for way in ("udp", "tcp", "udp"))
+        ice = told.model_copy(update={"servers": urls})
+        servers = servers_for(ice, "anna", datetime.now(UTC).timestamp())  # noqa: TID251 -- the relay has no other
+        publisher = WhipPublisher(
+            f"{url}/whip/room", token, source(), clock=time.monotonic, servers=servers, relay_only=True
+        )
+        stack.push_async_callback(publisher.stop)
+        await publisher.start()
+        (dtls,) = publisher._connection.peer._transports
+        assert len(dtls.transport._connection._protocols) == 1
+        await publisher.stop()

@@ -100,6 +100,7 @@ async def test_kept_work_starts_again_until_it_ends_well():
         await tasks.keep("work", work, Restart(limit=5, within=60.0, delay=2.0))
     assert runs == [0.0, 2.0, 4.0]
     assert tasks.crashes["work"] == 2
+    assert tasks.given_up == []
 
 
 async def test_kept_work_is_given_up_when_it_crashes_too_often():
@@ -107,6 +108,7 @@ async def test_kept_work_is_given_up_when_it_crashes_too_often():
         async with Tasks("node") as tasks:
             await tasks.keep("work", crash, Restart(limit=3, within=60.0, delay=1.0))
     assert tasks.crashes["work"] == 4
+    assert tasks.given_up == ["work"]
     assert lines[-1]["event"] == "task given up"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from guard.config import MediaSettings
+from guard.config import IceSettings, MediaSettings
 from guard.core.errors import (
     CapacityError,
     EnvironmentProblem,
@@ -15,10 +15,11 @@ from guard.core.errors import (
 )
 from guard.core.types import VideoFrame
 from guard.media.assembler import AccessUnit, Codec
-from guard.media.client import FrameSource, WhipPublisher, _is_here
+from guard.media.client import FrameSource, WhipPublisher, towards
 from guard.media.encode import VideoEncoder
 from guard.media.publication import Publication
 from guard.media.subscriber import WhepSubscriber
+from guard.media.transport import machine_addresses
 from guard.media.turn import IceServer
 from tests.support.media import LOOPBACK, FakeEndpoint, RefusingEndpoint, drawn_frames, eventually
 
@@ -171,14 +172,44 @@ async def test_relay_only_offers_nothing_without_a_relay():
         ("http://127.0.0.1:8080/whip/a", True),
         ("https://[::1]/whip/a", True),
         ("http://localhost/whip/a", True),
+        ("http://LOCALHOST/whip/a", True),
         ("http://192.0.2.1/whip/a", False),
         ("http://guard.example.org/whip/a", False),
         ("http://[/", False),
         ("", False),
     ],
 )
-def test_a_node_on_this_machine_is_known_by_its_address(url: str, *, here: bool):
-    assert _is_here(url) is here
+def test_a_node_on_this_machine_is_met_over_loopback(url: str, *, here: bool):
+    ice = towards(IceSettings(), url)
+    assert ice.allow_loopback is here
+    assert ice.host_addresses == (("127.0.0.1", *machine_addresses()) if here else ())
+
+
+def test_addresses_that_were_chosen_stay():
+    chosen = IceSettings(host_addresses=("192.0.2.7",))
+    assert towards(chosen, "http://[::1]:8080/whip/a").host_addresses == ("192.0.2.7",)
+
+
+async def test_a_caller_on_this_machine_offers_loopback_without_being_told():
+    offers: list[str] = []
+
+    class Noting(RefusingEndpoint):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            offers.append((await request.aread()).decode())
+            return await super().handle_async_request(request)
+
+    sender = WhipPublisher(
+        "http://localhost:8080/whip/a",
+        "t",
+        source(),
+        clock=time.monotonic,
+        servers=(),
+        http=Noting(httpx.Response(503, text="full")),
+    )
+    with pytest.raises(CapacityError):
+        await sender.start()
+    await sender.stop()
+    assert " 127.0.0.1 " in offers[0]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +245,7 @@ async def test_a_refusal_in_plain_words_is_cut():
 async def test_an_endpoint_that_is_not_there_is_named():
     sender = publisher(RefusingEndpoint(None), source())
     with pytest.raises(
-        SignallingError, match=r"http://guard\.test/whip/room: .*is the guard running there\?"
+        SignallingError, match=r"http://guard\.test/whip/room: .*is the server running there\?"
     ):
         await sender.start()
     await sender.stop()

@@ -1,6 +1,7 @@
 """Cameras: RTSP streams, their time, their return."""
 
 import socket
+import threading
 import time
 from dataclasses import replace
 from itertools import islice
@@ -8,6 +9,7 @@ from itertools import islice
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from guard.core.errors import MediaError
 from guard.media.live import Timeline, names_camera, open_live, without_credentials
@@ -54,7 +56,7 @@ def test_being_told_to_stop_ends_the_pictures():
 def test_a_machine_that_is_no_camera_is_named_without_the_password():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(MediaError, match=rf"^rtsp://127\.0\.0\.1:{port}/x: .*Connection refused") as raised:
+    with pytest.raises(MediaError, match=rf"^rtsp://127\.0\.0\.1:{port}: .*Connection refused") as raised:
         open_live(f"rtsp://admin:hunter2@127.0.0.1:{port}/x", time.monotonic)
     assert "hunter2" not in str(raised.value)
 
@@ -80,7 +82,52 @@ def test_an_address_of_a_camera_is_told_from_a_file(text: str, live: bool):  # n
 
 @pytest.mark.parametrize("user", ["", "admin@", "admin:hunter2@", "a%40b:hun@ter2@"])
 def test_credentials_are_not_shown(user: str):
-    assert without_credentials(f"rtsp://{user}cam:554/1?x=2") == "rtsp://cam:554/1?x=2"
+    assert (
+        without_credentials(f"rtsp://{user}cam:554/user=admin_password=hunter2?p=hunter2") == "rtsp://cam:554"
+    )
+
+
+def test_an_address_that_is_none_is_not_shown_at_all():
+    assert without_credentials("rtsp://admin:hunter2@[/1") == "camera"
+
+
+def test_each_return_to_a_camera_is_logged():
+    with Camera(60, 1, 30) as camera, capture_logs() as logs:
+        shown = without_credentials(camera.url)
+        live = replace(open_live(camera.url, time.monotonic), first_delay=0.001)
+        with pytest.raises(MediaError, match="given up"):
+            list(live.frames())
+    broken = [line for line in logs if line["event"] == "camera broke off"]
+    assert len(broken) == live.reconnects >= 5
+    assert {line["reason"] for line in broken} >= {"Connection refused"}
+    assert {line["pii.camera"] for line in broken} == {shown}
+    assert "hunter2" not in str(logs)
+
+
+def test_a_camera_that_does_not_answer_is_left_when_told_to_stop():
+    stopping = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        timer = threading.Timer(0.2, stopping.set)
+        timer.start()
+        began = time.monotonic()
+        with pytest.raises(MediaError, match="told to stop"):
+            open_live(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x", time.monotonic, stopping)
+        assert time.monotonic() - began < 2.0
+        timer.join()
+        opening = [thread for thread in threading.enumerate() if thread.name == "camera-open"]
+    for thread in opening:  # the other end has hung up
+        thread.join(5.0)
+
+
+def test_nobody_waits_for_the_next_attempt_when_told_to_stop():
+    with Camera(60, 1) as camera:
+        live = replace(open_live(camera.url, time.monotonic), first_delay=60.0)
+        frames = live.frames()
+        next(frames)
+        timer = threading.Timer(0.2, live.stopping.set)
+        timer.start()
+        assert len(list(frames)) < 60
+        timer.join()
 
 
 def test_a_stream_that_keeps_pace_keeps_its_own_rhythm():

@@ -1,14 +1,18 @@
 import gc
 import os
+import subprocess
+import sys
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from guard.core.errors import MediaError
 from guard.media.sources import Reading, open_clip
-from tests.support.clips import write_clip, write_picture, write_sound
+from tests.support.clips import write_clip, write_empty_png, write_picture, write_sound
 from tests.support.media import drawn_frames
 
 pytestmark = pytest.mark.media
@@ -124,6 +128,55 @@ def test_a_file_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path):
     assert reading.broke_off == "its container states 4.0 s"
 
 
+LATE = [5.0 + number / 25 for number in range(75)]
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "duration"),
+    [
+        ("short.webm", {"codec": "libvpx", "sound": 6.0}, 3.0),
+        ("short.mkv", {"codec": "libx264", "sound": 6.0}, 3.0),
+        ("short.mp4", {"sound": 6.0}, 3.0),
+        ("late.mkv", {"codec": "libx264", "times": LATE, "sound": 8.0}, 3.0),
+        ("late alone.mkv", {"codec": "libx264", "times": LATE}, 3.0),
+        ("late.mp4", {"times": LATE}, 3.0),
+        ("slow.mp4", {"count": 3, "fps": Fraction(1, 2)}, 6.0),
+        ("slower.mkv", {"codec": "libx264", "count": 3, "fps": Fraction(1, 5)}, 15.0),
+        ("last picture.mp4", {"count": 3, "times": [0.0, 0.04, 9.0]}, 9.04),
+        ("variable.flv", {"codec": "flv", "times": LATE}, 3.0),
+    ],
+)
+def test_a_whole_recording_is_not_said_to_break_off(
+    tmp_path: Path, name: str, made: dict[str, Any], duration: float
+):
+    clip = open_clip(write_clip(tmp_path / name, **({"count": 75} | made)))
+    reading = Reading()
+    for _ in clip.frames(reading=reading):
+        pass
+    assert clip.duration == pytest.approx(duration, abs=0.05)
+    assert reading.broke_off is None
+
+
+@pytest.mark.parametrize("times", [None, [5.0 + number / 25 for number in range(100)]])
+def test_a_recording_with_sound_that_was_cut_off_is_told(tmp_path: Path, times: list[float] | None):
+    whole = write_clip(tmp_path / "whole.mkv", 100, codec="libx264", times=times, sound=2.0).read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole[: 2 * len(whole) // 3])
+    reading = Reading()
+    for _ in open_clip(cut).frames(reading=reading):
+        pass
+    assert reading.broke_off == "its container states 4.0 s"
+
+
+def test_a_track_without_a_length_of_its_own_is_trusted(tmp_path: Path):
+    path = write_clip(tmp_path / "clip.mkv", 75, codec="libx264", sound=6.0)
+    path.write_bytes(path.read_bytes().replace(b"DURATION", b"OTHERTAG"))
+    clip, reading = open_clip(path), Reading()
+    for _ in clip.frames(reading=reading):
+        pass
+    assert (clip.duration, reading.broke_off) == (None, None)
+
+
 def test_damaged_pictures_are_left_out_and_counted(tmp_path: Path):
     path = write_clip(tmp_path / "clip.mkv", 50, codec="libx264")
     content = bytearray(path.read_bytes())
@@ -141,6 +194,48 @@ def test_too_large_pictures_are_refused_in_words(tmp_path: Path):
     assert open_clip(path, max_pixels=640 * 360).width == 640
     with pytest.raises(MediaError, match=r"at most 230399 pixels, got 640 x 360; raise media\.max_pixels"):
         open_clip(path, max_pixels=640 * 360 - 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("clip.mp4", "libx264"), ("clip.mkv", "libx264"), ("clip.ts", "libx264"), ("clip.webm", "libvpx")],
+)
+def test_far_too_large_pictures_are_refused_in_the_same_words(tmp_path: Path, name: str, codec: str):
+    path = write_clip(tmp_path / name, 2, (640, 360), codec=codec)
+    with pytest.raises(MediaError, match="at most 1000 pixels, got 640 x 360; raise"):
+        open_clip(path, max_pixels=1000)
+
+
+LOOK = """
+import re, sys
+from guard.core.errors import MediaError
+from guard.media.sources import open_clip
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024
+
+open_clip(sys.argv[1], 1000)
+before = peak()
+try:
+    open_clip(sys.argv[2], 1920 * 1088)
+except MediaError as error:
+    print(peak() - before, error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is asked of Linux")
+def test_a_small_file_of_a_huge_picture_is_refused_before_it_takes_memory(tmp_path: Path):
+    small, huge = write_empty_png(tmp_path / "small.png", 10, 10), tmp_path / "huge.png"
+    write_empty_png(huge, 12_000, 12_000)  # 144 MB of pixels in 140 kB
+    said = subprocess.run(
+        [sys.executable, "-c", LOOK, small, huge], capture_output=True, text=True, check=True
+    ).stdout
+    taken, _, words = said.partition(" ")
+    assert int(taken) < 20
+    assert (
+        "huge.png: expected at least one picture of at most 2088960 pixels (media.max_pixels), got none"
+        in words
+    )
 
 
 def test_a_missing_file_is_named():

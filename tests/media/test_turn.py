@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from guard.config import IceSettings
-from guard.media.turn import IceServer, Link, Relay, link_value, links_in, servers_for, servers_in
+from guard.media.turn import (
+    IceServer,
+    Link,
+    Relay,
+    link_value,
+    links_in,
+    relays_for,
+    servers_for,
+    servers_in,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +56,22 @@ def test_a_password_of_the_settings_is_handed_on():
         IceServer(URLS[1], "guard", "pass"),
         IceServer(URLS[2], "guard", "pass"),
     )
+
+
+def test_for_a_call_to_elsewhere_our_own_turn_servers_count_and_stun_servers_do_not():
+    ice = IceSettings(
+        servers=("stun:s.example", "turn:t.example"), username="ada", credential=SecretStr("pw")
+    )
+    assert relays_for(ice, "p", now=0.0) == (IceServer("turn:t.example", "ada", "pw"),)
+    assert relays_for(IceSettings(servers=("stun:s.example",)), "p", now=0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("stun:s.example", "s.example"), ("turns:[2001:db8::1]:1?transport=tcp", "2001:db8::1"), ("turn:[", "")],
+)
+def test_a_server_has_a_host(url: str, host: str):
+    assert IceServer(url).host == host
 
 
 def test_links_look_as_the_standard_has_them():

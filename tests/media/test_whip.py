@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import json
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -180,6 +181,84 @@ async def test_an_endpoint_that_does_not_answer_is_given_up():
             yield b""
 
     session = Resource(URL, "tok", Endpoint(lambda _: httpx.Response(201, stream=Silent())))
-    with pytest.raises(SignallingError, match="expected an answer, got TimeoutError"):
+    with pytest.raises(
+        SignallingError, match="expected an answer, got none within 15 s; is the server running"
+    ):
         await session.post("offer")
     await session.delete()
+
+
+@pytest.mark.parametrize(
+    ("at", "location", "told"),
+    [
+        (URL, "/whip/room/1", True),
+        (URL, "http://guard.test:80/whip/room/1", True),
+        (URL, "https://guard.test/whip/room/1", True),
+        ("https://guard.test/whip/room", "http://guard.test/1", False),
+        ("https://guard.test/whip/room", "https://other.test/1", False),
+        (URL, "https://guard.test:8443/1", False),
+        (URL, "http://guard.test:8080/1", False),
+        (URL, "//other.test/1", False),
+        ("http://guard.test:8080/whip/room", "https://guard.test/1", False),
+    ],
+)
+async def test_only_the_place_that_was_told_the_token_is_told_it_again(at: str, location: str, *, told: bool):
+    endpoint = Endpoint(lambda request: created(request, Location=location))
+    session = Resource(at, "tok", endpoint)
+    await session.post("offer")
+    await session.delete()
+    assert [method for method, _, _ in endpoint.asked] == ["POST", "DELETE"]
+    assert [token for _, _, token in endpoint.asked] == ["Bearer tok", "Bearer tok" if told else None]
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/problem+json"])
+async def test_a_servers_words_do_nothing_to_a_terminal(media_type: str):
+    words = "\x1b]0;owned\x07\r\n\u202e no"
+    body = json.dumps({"detail": words}) if "json" in media_type else words
+    answer = httpx.Response(400, text=body, headers={"Content-Type": media_type})
+    session = Resource(URL, "tok", Endpoint(lambda _: answer))
+    with pytest.raises(SignallingError, match=r"400: .*owned.* no") as refusal:
+        await session.post("offer")
+    await session.delete()
+    assert str(refusal.value).replace("\ufffd", "").isprintable()
+
+
+async def test_a_problem_that_is_nested_without_end_is_refused_in_words():
+    answer = httpx.Response(400, text="[" * 60_000, headers={"Content-Type": "application/json"})
+    session = Resource(URL, "tok", Endpoint(lambda _: answer))
+    with pytest.raises(SignallingError, match="got 400"):
+        await session.post("offer")
+    await session.delete()
+
+
+SECRETIVE = "http://ada:hunter2@guard.test/whip/room?token=hunter2"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (httpx.ConnectError("refused"), r"got no connection \(refused\); is the server running there\?"),
+        (httpx.ReadTimeout(""), "got none within 15 s; is the server running there"),
+        (httpx.UnsupportedProtocol("no"), "got no address of a server; give one that begins with http"),
+        (httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED]"), r"got something else \(\[SSL: CERT"),
+        (httpx.ReadError(""), r"got something else \(ReadError\); is this an address of WHIP or WHEP"),
+    ],
+)
+async def test_what_came_instead_of_an_answer_is_told_in_words(error: httpx.HTTPError, words: str):
+    def answer(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    session = Resource(SECRETIVE, "tok", Endpoint(answer))
+    expected = rf"^http://guard\.test/whip/room: expected an answer, {words}"
+    with pytest.raises(SignallingError, match=expected) as told:
+        await session.post("offer")
+    await session.delete()
+    assert "hunter2" not in str(told.value)
+
+
+async def test_a_refusal_does_not_repeat_a_password():
+    session = Resource(SECRETIVE, "", Endpoint(lambda _: httpx.Response(401)))
+    with pytest.raises(SignallingError, match=r"^http://guard\.test/whip/room: expected 201") as told:
+        await session.post("offer")
+    await session.delete()
+    assert "hunter2" not in str(told.value)

@@ -12,7 +12,7 @@ from guard.config import MediaSettings, Settings
 from guard.core.errors import GuardError, NotFoundError
 from guard.core.types import VideoFrame
 from guard.media.client import WhipPublisher
-from guard.session.events import EventKind
+from guard.session.events import Left
 from guard.session.node import Joined
 from guard.session.visitor import Visitor
 from tests.support.calls import ADA, House, house, moving_pattern
@@ -62,9 +62,10 @@ async def attach(near: House, far: House, publisher: WhipPublisher) -> Joined:
 
 async def left(near: House) -> str | None:
     """Wait until somebody has left; why they did."""
-    with near.node.events.listen(lambda event: event.kind is EventKind.LEFT) as listener:
+    with near.node.events.listen(lambda event: isinstance(event, Left), "test") as listener:
         async with asyncio.timeout(20):
             async for event in listener.events():
+                assert isinstance(event, Left)
                 return event.reason
     raise AssertionError
 

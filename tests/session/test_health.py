@@ -47,7 +47,8 @@ class Setup:
         watch = shared_watch(bare_settings(folder), wall=self.wall)
         watch.desk._outbox.close()
         watch = replace(watch, desk=self.desk)  # type: ignore[arg-type]  # a desk in all that is asked here
-        self.health = Health(watch, Rooms(MediaSettings(), Metrics()))
+        self.given_up: list[str] = []
+        self.health = Health(watch, Rooms(MediaSettings(), Metrics()), lambda: self.given_up)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def setup(tmp_path: Path) -> Setup:
 
 def test_a_node_in_good_order_has_nothing_to_say(setup: Setup):
     setup.health.check()
-    assert setup.health.not_ready(link_crashed=False) == ()
+    assert setup.health.not_ready() == ()
     assert setup.health.warnings() == ()
     assert setup.health.degraded() == ()
 
@@ -68,7 +69,7 @@ def test_a_missing_broker_is_told_since_when_and_keeps_no_call_away(setup: Setup
     setup.health.check()
     setup.wall.turn(60)
     setup.health.check()
-    assert setup.health.not_ready(link_crashed=False) == ()
+    assert setup.health.not_ready() == ()
     (warning,) = setup.health.warnings()
     assert warning == "the broker is away since 2026-05-04T09:30:15+00:00: 3 alerts wait in the outbox"
     setup.desk.connected = True
@@ -78,11 +79,18 @@ def test_a_missing_broker_is_told_since_when_and_keeps_no_call_away(setup: Setup
 
 def test_what_keeps_calls_away_is_told_with_what_mends_it(setup: Setup):
     setup.desk.held = 2
-    reasons = setup.health.not_ready(link_crashed=True)
-    mends = [reason.rpartition("; ")[2] for reason in reasons]
-    assert mends == ["see the log, restart", "free disk space"]
+    setup.given_up.append("expiry")
+    assert setup.health.not_ready() == (
+        "its expiry task crashed too often; see the log, restart",
+        "the outbox takes no alerts; free disk space",
+    )
     setup.health.draining = True
-    assert setup.health.not_ready(link_crashed=True)[0] == "the node is stopping"
+    assert setup.health.not_ready()[0] == "the node is stopping"
+
+
+def test_how_many_alerts_are_held_is_told_to_administrators(setup: Setup):
+    setup.desk.held = 2
+    assert setup.health.warnings()[0].startswith("2 alerts are held in memory")
 
 
 def test_lost_alerts_are_told(setup: Setup):
@@ -93,7 +101,7 @@ def test_lost_alerts_are_told(setup: Setup):
 def test_the_figures_are_json_with_reasons_and_warnings(setup: Setup):
     setup.desk.lost = 1
     setup.health.draining = True
-    figures = json.loads(setup.health.payload(link_crashed=False))
+    figures = json.loads(setup.health.payload())
     assert figures["not_ready"] == ["the node is stopping"]
     assert len(figures["warnings"]) == 1
     assert (figures["rooms"], figures["participants"], figures["outbox_pending"]) == (0, 0, 0)

@@ -16,7 +16,7 @@ from guard.config import MediaSettings, MqttSettings, Settings
 from guard.core.errors import CapacityError, NotFoundError, SignallingError
 from guard.core.types import FaceView, Family, Reason, VideoFrame
 from guard.core.units import Seconds
-from guard.session.events import Event, EventKind
+from guard.session.events import AlertTold, Event, Joined, Left, StateChanged
 from guard.session.visitor import Visitor
 from tests.support.alerts import WallTime
 from tests.support.calls import ADA, House, house
@@ -66,10 +66,12 @@ async def test_a_call_goes_through_and_leaves_nothing(there: House):
     room = there.node.room("demo")
     assert (room.id, len(room.participants), room.subscribers) == ("demo", 1, 1)
     assert room.participants[0].name == "ada"
+    assert there.node.find_room("demo") == room
     await subscriber.stop()
     await publisher.stop()
     assert nothing_left(there)
     assert b'guard_frames_total{result="judged"}' in there.node.metrics_page()[0]
+    assert there.node.find_room("demo") is None
     with pytest.raises(NotFoundError, match="found none"):
         there.node.room("demo")
 
@@ -101,6 +103,7 @@ async def test_a_refused_offer_leaves_nothing(there: House, offer: str):
     with pytest.raises(SignallingError):
         await there.node.publish("demo", ADA, offer)
     assert nothing_left(there)
+    assert b'guard_refused_total{reason="offer"} 1.0' in there.node.metrics_page()[0]
 
 
 async def test_limits_of_a_room_are_told(there: House):
@@ -117,6 +120,36 @@ async def test_limits_of_a_room_are_told(there: House):
     for publisher in publishers:
         await publisher.stop()
     assert nothing_left(there)
+
+
+async def test_limits_of_a_person_in_a_room_are_told(tmp_path: Path):
+    limits = {"media": MediaSettings(person_publications=1, person_subscriptions=1)}
+    bob = Visitor("bob", "bob")
+    async with house(bare_settings(tmp_path).model_copy(update=limits)) as there:
+        publisher, other = there.publisher(), there.publisher(bob)
+        await publisher.start()
+        with pytest.raises(CapacityError, match=r"publishers of yours in this room: .*than 1.*end one first"):
+            await there.publisher().start()
+        await other.start()
+        subscriber = there.subscriber(publisher.watch_url)
+        await subscriber.start()
+        with pytest.raises(CapacityError, match=r"subscribers of yours in this room: .* than 1"):
+            await there.subscriber(other.watch_url).start()
+        another = there.subscriber(publisher.watch_url, bob)
+        await another.start()
+        await subscriber.stop()
+        again = there.subscriber(other.watch_url)
+        await again.start()
+        for client in (again, another, publisher, other):
+            await client.stop()
+        assert b'guard_refused_total{reason="capacity"} 2.0' in there.node.metrics_page()[0]
+
+
+async def test_sixteen_people_who_watch_one_another_find_room():
+    limits = MediaSettings()
+    pairs = limits.room_participants * (limits.room_participants - 1)
+    assert pairs <= limits.room_subscribers
+    assert limits.room_participants + pairs <= limits.sessions
 
 
 async def test_sessions_are_limited_on_the_whole_node(tmp_path: Path):
@@ -140,12 +173,13 @@ async def test_sessions_end_when_their_tokens_do(settings: Settings):
         await other.start()
         subscriber = there.subscriber(publisher.watch_url, Visitor("eve", "eve", until))
         await subscriber.start()
-        with there.node.events.listen(lambda event: event.kind is EventKind.LEFT) as listener:
+        with there.node.events.listen(lambda event: isinstance(event, Left), "test") as listener:
             clock.turn(3600)
             await asyncio.gather(other.gone.wait(), subscriber.ended.wait())
             async with aclosing(listener.events()) as events:
                 left = await anext(events)
-        assert (left.owner, left.reason) == ("bob", "token_expired")
+        assert isinstance(left, Left)
+        assert left.reason == "token_expired"
         assert [status.owner for status in there.people()] == ["ada"]
         assert there.node.room("demo").subscribers == 0
         for client in (subscriber, other, publisher):
@@ -159,7 +193,7 @@ async def test_an_unknown_session_is_told(there: House):
 
 async def test_listeners_hear_a_call_from_its_beginning_to_its_end(settings: Settings):
     async with house(settings, value=0.999) as there:
-        with there.node.events.listen(lambda _: True) as listener:
+        with there.node.events.listen(lambda _: True, "test") as listener:
             publisher = there.publisher()
             await publisher.start()
             await eventually(lambda: there.watch.desk.stats().link.pending)
@@ -170,14 +204,15 @@ async def test_listeners_hear_a_call_from_its_beginning_to_its_end(settings: Set
 
 
 def check_story(heard: list[Event]) -> None:
-    kinds = [event.kind for event in heard]
-    assert (kinds[0], kinds[-1]) == (EventKind.JOINED, EventKind.LEFT)
-    assert {event.room for event in heard} == {"demo"}
-    assert len({event.participant_id for event in heard}) == 1
-    assert heard[-1].reason == "left"
-    states = [event.participant for event in heard if event.kind is EventKind.STATE]
-    assert all(status and status.assessment for status in states)
-    told = [event.alert for event in heard if event.alert]
+    first, *between, last = heard
+    assert isinstance(first, Joined)
+    assert isinstance(last, Left)
+    assert (last.participant_id, last.reason) == (first.participant.id, "left")
+    states = [event for event in between if isinstance(event, StateChanged)]
+    assert {first.room, last.room, *(event.room for event in states)} == {"demo"}
+    assert {event.participant.id for event in states} == {first.participant.id}
+    assert all(event.participant.assessment for event in states)
+    told = [event.alert for event in between if isinstance(event, AlertTold)]
     assert [(alert.kind, alert.seq) for alert in (told[0], told[-1])] == [
         (AlertKind.RAISED, 1),
         (AlertKind.CLEARED, told[-1].seq),
@@ -191,14 +226,14 @@ async def test_what_operators_do_with_an_alert_is_heard(settings: Settings):
         await publisher.start()
         await eventually(lambda: there.watch.desk.stats().link.pending)
         (alert,) = await there.node.alerts(open_only=True)
-        with there.node.events.listen(lambda event: event.kind is EventKind.ALERT) as listener:
+        with there.node.events.listen(lambda event: isinstance(event, AlertTold), "test") as listener:
             record = await there.node.acknowledge(alert.id, "root", "on it")
             assert record.acknowledged_by == "root"
             record = await there.node.suppress(alert.id, "root", "known", 5.0)
             assert record.suppressed_until is not None
             async with aclosing(listener.events()) as events:
                 heard = [await anext(events) for _ in range(2)]
-            assert [event.alert.alert_id for event in heard if event.alert] == [alert.id] * 2
+            assert [event.alert.alert_id for event in heard if isinstance(event, AlertTold)] == [alert.id] * 2
         await publisher.stop()
 
 

@@ -14,7 +14,7 @@ from guard.config import AnalysisSettings, MqttSettings
 from guard.core.errors import CapacityError
 from guard.core.types import FaceView, VideoFrame
 from guard.core.units import Seconds
-from guard.session.events import EventKind
+from guard.session.events import Left, StateChanged, Stopping
 from tests.support.calls import ADA, House, house
 from tests.support.media import eventually
 from tests.support.node import bare_node, bare_settings
@@ -44,7 +44,7 @@ async def there(tmp_path: Path) -> AsyncIterator[House]:
 async def test_a_draining_node_takes_nobody_in_and_ends_nobody(there: House):
     publisher = there.publisher()
     await publisher.start()
-    with there.node.events.listen(lambda event: event.kind is EventKind.STOPPING) as listener:
+    with there.node.events.listen(lambda event: isinstance(event, Stopping), "test") as listener:
         there.node.drain()
         there.node.drain()
         assert there.node.not_ready() == ("the node is stopping",)
@@ -64,14 +64,13 @@ async def test_a_draining_node_takes_nobody_in_and_ends_nobody(there: House):
 async def test_a_stopped_node_has_ended_every_call_and_every_stream(there: House):
     publisher = there.publisher()
     await publisher.start()
-    with there.node.events.listen(lambda _: True) as listener:
+    with there.node.events.listen(lambda event: not isinstance(event, StateChanged), "test") as listener:
         await asyncio.gather(there.node.stop(), there.node.stop())
         heard = [event async for event in listener.events()]
-    assert [event.kind for event in heard if event.kind is not EventKind.STATE] == [
-        EventKind.STOPPING,
-        EventKind.LEFT,
-    ]
-    assert heard[-1].reason == "node_stopped"
+    stopping, left = heard
+    assert isinstance(stopping, Stopping)
+    assert isinstance(left, Left)
+    assert left.reason == "node_stopped"
     assert there.people() == []
     await publisher.stop()
 
@@ -96,7 +95,7 @@ async def test_a_hanging_analysis_does_not_hold_up_the_end(tmp_path: Path):
         assert there.people() == []
         await publisher.stop()
     StuckFaces.gate.set()
-    assert await asyncio.to_thread(participant.analysis.join, 10.0)
+    assert await participant.analysis.end(10.0)
 
 
 async def test_alerts_are_delivered_before_the_end(tmp_path: Path):

@@ -12,6 +12,7 @@ from guard.config import AnalysisSettings, DecisionSettings
 from guard.core.types import Family, Reason, State, TransitionKind, VideoFrame
 from guard.core.units import Seconds
 from guard.decision.judge import ParticipantJudge
+from guard.session.analysis import Analysis
 from guard.session.pipeline import FaceSource, Pipeline, Verdict
 from guard.session.watchdog import RESTART_WINDOW, WatchedAnalysis
 from tests.support.media import ManualClock
@@ -52,6 +53,7 @@ class Bench:
         self.clock = ManualClock(0.0)
         self.verdicts: list[Verdict] = []
         self.restarted = 0
+        self.abandoned: list[Analysis] = []
         self.units = 0
         self.faces = iter(faces)
         self.made: list[FaceSource] = []
@@ -66,6 +68,7 @@ class Bench:
             units=lambda: self.units,
             on_verdict=self._take,
             on_restart=self._count,
+            on_abandoned=self.abandoned.append,
         )
         self.watched.start()
 
@@ -127,7 +130,7 @@ def benches() -> Iterator[list[Bench]]:
         for faces in bench.made:
             if isinstance(faces, Hanging):
                 faces.gate.set()
-        assert bench.watched.join(PATIENCE)
+        assert bench.watched._current.join(PATIENCE)
 
 
 def test_a_healthy_analysis_is_left_alone(benches: list[Bench]):
@@ -209,6 +212,18 @@ def test_no_face_id_comes_up_again_and_what_was_counted_stays_counted(benches: l
     assert bench.watched.judged == 16
 
 
+def test_no_face_id_comes_up_again_after_a_time_without_faces(benches: list[Bench]):
+    bench = Bench(ScriptedFaces(), ScriptedFaces())
+    benches.append(bench)
+    bench.judge_frames(1.0)
+    bench.clock.now += 9.0
+    bench.judge.observe((), bench.clock.now)
+    assert bench.judge.known_faces() == set()
+    kill(bench)
+    bench.judge_frames(1.0)
+    assert bench.judge.known_faces() == {2}
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_one_whose_thread_died_is_replaced(benches: list[Bench]):
     bench = Bench(Deadly(), ScriptedFaces())
@@ -234,7 +249,13 @@ def test_too_many_restarts_in_a_minute_end_in_a_judgement_that_says_so(
     assert bench.watched.given_up is not None
     assert "2 restarts" in bench.watched.given_up
     assert [entry["event"] for entry in logs] == ["analysis restarted"] * 2 + ["analysis given up"]
-    kill(bench)  # it is replaced all the same: its silence would look like peace
+    kill(bench)  # once in a while it is replaced all the same: its silence would look like peace
+    assert not bench.watched._current.alive
+    bench.clock.now += RESTART_WINDOW - 0.1
+    bench.watched.check()
+    assert not bench.watched._current.alive
+    bench.clock.now += 0.1
+    bench.watched.check()
     assert bench.watched._current.alive
     until_unjudged(bench)
 
@@ -273,6 +294,27 @@ def test_threads_left_behind_are_bounded_however_slowly_they_come(benches: list[
         bench.hang(faces)
         bench.watched.check()
     assert bench.watched.given_up is not None
+    assert [one.alive for one in bench.abandoned] == [True] * 3
+
+
+def test_one_that_cannot_be_started_is_replaced_and_counted_once(
+    benches: list[Bench], monkeypatch: pytest.MonkeyPatch
+):
+    bench = Bench(ScriptedFaces(), ScriptedFaces())
+    benches.append(bench)
+    bench.judge_frames(1.0)
+
+    def refuse(_analysis: Analysis) -> None:
+        msg = "can't start new thread"
+        raise RuntimeError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Analysis, "start", refuse)
+        with pytest.raises(RuntimeError, match="start"):
+            kill(bench)
+    bench.watched.check()
+    bench.judge_frames(1.0)
+    assert bench.watched.judged == 16
 
 
 def test_one_that_waits_for_the_desk_is_not_restarted_but_told(benches: list[Bench]):
@@ -300,7 +342,7 @@ def test_one_that_waits_for_the_desk_is_not_restarted_but_told(benches: list[Ben
     assert len(bench.verdicts) == 1
 
 
-def test_nothing_is_restarted_after_the_end(benches: list[Bench]):
+async def test_nothing_is_restarted_after_the_end(benches: list[Bench]):
     stuck = Hanging()
     bench = Bench(stuck)
     benches.append(bench)
@@ -308,7 +350,28 @@ def test_nothing_is_restarted_after_the_end(benches: list[Bench]):
     bench.watched.stop()
     bench.watched.check()
     assert bench.restarted == 0
-    assert not bench.watched.join(0.01)
+    assert not await bench.watched.end(0.01)
+    assert bench.abandoned == [bench.watched._current]
     stuck.gate.set()
-    assert bench.watched.join(PATIENCE)
+    assert await bench.watched.end(PATIENCE)
     assert bench.verdicts == []
+
+
+async def test_one_that_waits_for_the_desk_at_the_end_says_no_more_after_it(benches: list[Bench]):
+    bench = Bench(ScriptedFaces())
+    benches.append(bench)
+    entered, gate = threading.Event(), threading.Event()
+
+    def wait_for_the_disk(verdict: Verdict) -> None:
+        entered.set()
+        assert gate.wait(PATIENCE)
+        bench.verdicts.append(verdict)
+
+    bench.take = wait_for_the_disk
+    for bench.clock.now in (1.0, 2.0):
+        bench.offer()
+        assert entered.wait(PATIENCE)
+    assert not await bench.watched.end(0.01)
+    gate.set()
+    assert await bench.watched.end(PATIENCE)
+    assert len(bench.verdicts) == 1

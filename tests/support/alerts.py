@@ -226,6 +226,11 @@ class Mosquitto:
         # from here on somebody has to read what it says, or it would stop on a full pipe
         self._reader = asyncio.create_task(self._process.stderr.read())
 
+    def send(self, how: signal.Signals) -> None:
+        """Make it stand still (SIGSTOP) or go on (SIGCONT)."""
+        assert self._process is not None
+        self._process.send_signal(how)
+
     async def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.send_signal(how)

@@ -1,5 +1,7 @@
 """Files with drawn pictures, in forms that cameras, phones and accidents make."""
 
+import struct
+import zlib
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +14,7 @@ from guard.media.frames import picture_of
 from tests.support.media import drawn_frames
 
 if TYPE_CHECKING:
+    from av.container import OutputContainer
     from av.video.stream import VideoStream
 
 TICKS = 1000
@@ -25,13 +28,17 @@ def write_clip(
     *,
     codec: str = "mpeg4",
     pixels: str = "yuv420p",
-    fps: int = 25,
+    fps: int | Fraction = 25,
     times: Iterable[float] | None = None,
     rotation: int = 0,
     container: str | None = None,
+    sound: float = 0.0,
 ) -> Path:
-    """Drawn frames at this rate, or at these times (seconds), to be shown turned by so many degrees."""
-    stamps = [number / fps for number in range(count)] if times is None else list(times)
+    """Drawn frames at this rate, or at these times (seconds), to be shown turned by so many degrees.
+
+    ``sound`` adds so many seconds of silence from the beginning on.
+    """
+    stamps = [float(number / fps) for number in range(count)] if times is None else list(times)
     with av.open(str(path), "w", format=container) as output:
         stream = cast("VideoStream", output.add_stream(codec, rate=fps))
         stream.width, stream.height = size
@@ -39,12 +46,22 @@ def write_clip(
         stream.codec_context.time_base = Fraction(1, TICKS)
         if rotation:
             stream.set_display_rotation(rotation)
+        if sound:
+            _mux_silence(output, sound)
         for at, frame in zip(stamps, drawn_frames(count, *size), strict=True):
             picture = picture_of(frame).reformat(format=pixels)
             picture.pts, picture.time_base = round(at * TICKS), Fraction(1, TICKS)
             output.mux(stream.encode(picture))
         output.mux(stream.encode(None))
     return path
+
+
+def _mux_silence(output: "OutputContainer", seconds: float) -> None:
+    stream = output.add_stream("libopus", rate=48_000, layout="mono")
+    quiet = av.AudioFrame.from_ndarray(np.zeros((1, round(48_000 * seconds)), np.int16), layout="mono")
+    quiet.sample_rate, quiet.pts = 48_000, 0
+    output.mux(stream.encode(quiet))
+    output.mux(stream.encode(None))
 
 
 def write_picture(path: Path) -> Path:
@@ -57,6 +74,21 @@ def write_picture(path: Path) -> Path:
         container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     return path
+
+
+def write_empty_png(path: Path, width: int, height: int) -> Path:
+    """A black picture, as small as it can be packed."""
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(width + 1)) for _ in range(height)) + packer.flush()
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", rows), (b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks))
+    return path
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    checked = name + content
+    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
 
 
 def write_sound(path: Path) -> Path:

@@ -6,7 +6,8 @@ from guard.core.types import Family, State
 
 def caller(number: int, title: str, state: State | None = State.BONA_FIDE) -> CallerRecord:
     """A caller with one sample of this state; None: nothing was judged yet."""
-    samples = [] if state is None else [Sample(1.0, 0.93, 0.07, state, 1.0)]
+    liveness, deepfake = (None, None) if state is State.INSUFFICIENT else (0.93, 0.07)
+    samples = [] if state is None else [Sample(1.0, liveness, deepfake, state, 1.0)]
     return CallerRecord(f"p{number}", title, "bona_fide", samples=samples, received_frames=1234)
 
 

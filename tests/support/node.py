@@ -11,13 +11,15 @@ from guard.alerts.desk import open_desk
 from guard.alerts.message import Issuer
 from guard.config import AlertSettings, MqttSettings, Settings, WebSettings
 from guard.core.errors import GuardError
-from guard.core.types import FaceView, VideoFrame
+from guard.core.types import Assessment, FaceView, State, VideoFrame
 from guard.core.units import Seconds, WallClock
 from guard.decision.judge import ParticipantJudge
 from guard.detectors.base import Detector
+from guard.media.publication import PublicationStats
 from guard.session.events import Events
+from guard.session.leaving import Leaving
 from guard.session.node import Joined, Node
-from guard.session.participant import Watch
+from guard.session.participant import ParticipantStatus, Watch
 from guard.session.pipeline import FaceSource, Pipeline
 from guard.session.visitor import Visitor
 from guard.telemetry.metrics import Metrics
@@ -28,6 +30,26 @@ from tests.support.media import LOOPBACK
 def wall() -> datetime:
     """The date in tests."""
     return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def status(name: str = "Ada", owner: str = "ada") -> ParticipantStatus:
+    """Somebody who is judged."""
+    seen = Assessment(1.0, 0.2, 0.9, State.BONA_FIDE, 1.0, (), (), 1)
+    nothing = PublicationStats(None, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, {}, None)
+    return ParticipantStatus(
+        id="p_1",
+        name=name,
+        owner=owner,
+        assessment=seen,
+        judged_fps=8.0,
+        media=nothing,
+        joined_at=wall(),
+        device_label="",
+        notice_shown_at=None,
+        degraded=False,
+        first_judged_s=0.1,
+        relayed=True,
+    )
 
 
 class NoFaces:
@@ -63,16 +85,18 @@ def shared_watch(
     def make_pipeline(judge: ParticipantJudge) -> Pipeline:
         return Pipeline(make_faces, make_detectors, judge, time.monotonic)
 
+    desk = open_desk(settings.alerts, settings.mqtt, issuer, wall)
     return Watch(
         settings,
         make_pipeline,
-        open_desk(settings.alerts, settings.mqtt, issuer, wall),
+        desk,
         issuer,
         Events(settings.web.listeners),
         Metrics(),
         StageTimes(),
         time.monotonic,
         wall,
+        Leaving(desk, time.monotonic),
     )
 
 

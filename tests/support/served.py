@@ -19,6 +19,7 @@ from tests.support.node import bare_node, bare_settings, wall
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
+STDOUT = 1
 ROOM = "dev"
 
 
@@ -67,9 +68,20 @@ class Running:
         async with asyncio.timeout(PATIENCE_S):
             return (await stream.readline()).decode()
 
+    def stop_reading(self) -> None:
+        """Read none of its output any more, as ``head`` does."""
+        transport = self._process._transport.get_pipe_transport(STDOUT)  # type: ignore[attr-defined]  # asyncio offers nothing else
+        transport.close()
+
     def interrupt(self, how: signal.Signals = signal.SIGINT) -> None:
         """Press Ctrl-C."""
         self._process.send_signal(how)
+
+    async def ended(self) -> None:
+        """Wait for its end, without reading what it writes."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self._process.returncode is None:  # noqa: ASYNC110 -- wait() also waits for its pipes
+                await asyncio.sleep(0.05)
 
     async def end(self) -> Done:
         """Wait for its end."""

@@ -278,3 +278,19 @@ async def test_a_full_node_says_when_to_come_again(
     response = await client.post("/whip/demo", content="v=0", headers=SDP | bearer(publish=True))
     assert "fewer than 64" in detail(response, 503)
     assert response.headers["retry-after"] == "5"
+
+
+async def test_the_document_says_that_a_token_is_needed(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    (scheme,) = document["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+    assert document["paths"]["/v1/alerts"]["get"]["security"]
+    assert "security" not in document["paths"]["/livez"]["get"]
+
+
+async def test_a_refusal_is_logged_with_what_was_asked_and_by_whom(client: httpx.AsyncClient) -> None:
+    with capture_logs() as logged:
+        await client.get("/v1/alerts")
+    (line,) = logged
+    assert (line["event"], line["status"], line["method"]) == ("request refused", 401, "GET")
+    assert (line["pii.path"], line["pii.address"]) == ("/v1/alerts", "127.0.0.1")

@@ -5,15 +5,13 @@ import ssl
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
-import ifaddr
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from guard.core.errors import ConfigError
-from guard.web.certificate import Certificate, lan_addresses, make_certificate, open_certificate
+from guard.web.certificate import Certificate, make_certificate, open_certificate
 
 pytestmark = pytest.mark.unit
 
@@ -119,16 +117,3 @@ def test_a_key_with_a_passphrase_is_refused_and_not_asked_for(made: Certificate)
     made.key.write_bytes(locked)
     with pytest.raises(ConfigError, match="without a passphrase"):
         open_certificate(made.cert, made.key)
-
-
-def test_addresses_of_the_local_network_private_ones_first(monkeypatch: pytest.MonkeyPatch):
-    def adapter(*addresses: str | tuple[str, int, int]) -> SimpleNamespace:
-        return SimpleNamespace(ips=[SimpleNamespace(ip=address) for address in addresses])
-
-    there = [
-        adapter("127.0.0.1", ("::1", 0, 0)),
-        adapter("8.8.4.4", ("2001:db8::7", 0, 0), "192.168.1.9"),
-        adapter("169.254.7.7", "10.0.0.3", "10.0.0.3"),
-    ]
-    monkeypatch.setattr(ifaddr, "get_adapters", lambda: there)
-    assert lan_addresses() == ("10.0.0.3", "192.168.1.9", "8.8.4.4")

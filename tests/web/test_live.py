@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from guard.config import PageSettings, WebSettings
+from guard.core.types import State
 from guard.session.events import WAITING, Joined, Left, StateChanged
 from guard.session.node import Node
 from guard.web.app import create_app
@@ -30,8 +32,10 @@ def joined(room: str = "demo") -> Joined:
     return Joined(wall(), room, status())
 
 
-def changed(owner: str = "ada") -> StateChanged:
-    return StateChanged(wall(), "demo", status(owner=owner))
+def changed(owner: str = "ada", state: State = State.BONA_FIDE) -> StateChanged:
+    told = status(owner=owner)
+    assert told.assessment is not None
+    return StateChanged(wall(), "demo", replace(told, assessment=replace(told.assessment, state=state)))
 
 
 def left() -> Left:
@@ -111,6 +115,14 @@ async def test_an_administrator_hears_everything(tmp_path: Path) -> None:
             "bona_fide",
         )
         assert await stream.next() == ("left", {"room": "demo", "participant_id": "p_1", "reason": "left"})
+
+
+async def test_whom_nobody_could_judge_has_no_score(tmp_path: Path) -> None:
+    async with house(tmp_path) as here, here.listen(token(admin=True)) as stream:
+        await stream.next()
+        here.node.events.post(changed(state=State.INSUFFICIENT))
+        _, told = await stream.next()
+        assert (told["participant"]["liveness"], told["participant"]["deepfake"]) == (None, None)
 
 
 async def test_a_guest_hears_who_is_in_the_room_and_no_score(tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 import asyncio
 import errno
 import socket
+import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from guard.config import WebSettings
 from guard.core.errors import ConfigError, EnvironmentProblem
+from guard.web.certificate import Certificate, make_certificate
 from guard.web.server import HttpServer
 
 pytestmark = pytest.mark.media
@@ -75,6 +79,43 @@ async def test_stopping_at_once_leaves_nothing():
     server = HttpServer(FastAPI(), WebSettings(port=0))
     await server.start()
     await server.stop()
+
+
+def new_certificate(folder: Path) -> Certificate:
+    return make_certificate(folder, [], datetime.now(UTC))  # noqa: TID251 -- OpenSSL looks at the date, too
+
+
+async def serial(server: HttpServer, trusted: Path) -> int:
+    """The number of the certificate that the server shows."""
+    trusting = await asyncio.to_thread(ssl.create_default_context, cafile=trusted)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting)
+    shown = writer.get_extra_info("ssl_object").getpeercert()["serialNumber"]
+    writer.transport.abort()
+    del reader
+    return int(shown, 16)
+
+
+async def test_a_new_certificate_is_shown_to_new_callers_and_a_broken_one_is_not(tmp_path: Path):
+    made = await asyncio.to_thread(new_certificate, tmp_path)
+    async with HttpServer(FastAPI(), WebSettings(port=0, tls_cert=made.cert, tls_key=made.key)) as server:
+        first = await serial(server, made.cert)
+        await asyncio.to_thread(new_certificate, tmp_path)
+        with capture_logs() as logs:
+            server.reload()
+            assert server._reloading
+            await server._reloading
+            second = await serial(server, made.cert)
+            assert second != first
+            kept = await asyncio.to_thread(made.cert.rename, tmp_path / "kept.pem")
+            await asyncio.to_thread(made.cert.write_text, "no certificate")
+            server.reload()
+            await server._reloading
+        assert await serial(server, kept) == second
+    assert [(one["log_level"], one["event"]) for one in logs] == [
+        ("info", "certificate reloaded"),
+        ("error", "certificate not reloaded, the old one stays"),
+    ]
+    assert "cert.pem" in logs[1]["error"]
 
 
 def test_an_ipv6_address_stands_in_brackets():

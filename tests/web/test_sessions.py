@@ -15,6 +15,7 @@ from guard.media.client import FORMATS, VIDEO_FORMATS
 from guard.media.forwarder import UnitQueue
 from guard.media.transport import Peer
 from guard.session.node import Node
+from guard.session.participant import Participant
 from guard.web.app import create_app
 from guard.web.tokens import TokenIssuer
 from tests.support.media import LOOPBACK
@@ -173,3 +174,15 @@ async def test_a_name_of_control_characters_does_not_break_the_list(client: http
     assert listed.status_code == 200
     (person,) = listed.json()[0]["participants"]
     assert person["name"].isprintable()
+
+
+@pytest.mark.parametrize(("name", "external_id"), [("Ada", "crm-42"), ("", "")])
+async def test_alerts_carry_the_id_of_whoever_gave_the_token(
+    client: httpx.AsyncClient, offer: str, node: Node, name: str, external_id: str
+):
+    token = TOKENS.issue("crm-42", "demo", now=NOW, name=name, publish=True)
+    joined = await post(client, "/whip/demo", offer, Authorization=f"Bearer {token}")
+    participant = node.session(joined.headers["Location"].rpartition("/")[2]).leg
+    assert isinstance(participant, Participant)
+    subject = participant.subject
+    assert (subject.display_name, subject.external_id) == (name or "crm-42", external_id)

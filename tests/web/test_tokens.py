@@ -137,3 +137,9 @@ def test_a_renewed_token_owns_the_same_sessions(issuer: TokenIssuer):
 def test_no_token_for_nobody_or_nowhere(issuer: TokenIssuer, name: str, room: str):
     with pytest.raises(SignallingError, match="expected a subject and a room"):
         issuer.issue(name, room, now=NOW)
+
+
+@pytest.mark.parametrize(("subject", "name"), [("x" * 201, ""), ("ada", "x" * 201)])
+def test_an_overlong_name_makes_no_token(issuer: TokenIssuer, subject: str, name: str) -> None:
+    with pytest.raises(SignallingError, match="at most 200 characters"):
+        issuer.issue(subject, "demo", now=NOW, name=name)

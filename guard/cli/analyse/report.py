@@ -7,8 +7,8 @@ from typing import Any, Final
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader
 
+from guard.cli.alert_lines import plain
 from guard.cli.analyse import words
-from guard.cli.lines import plain
 from guard.core.errors import EnvironmentProblem
 from guard.core.types import Assessment
 from guard.core.units import Seconds

@@ -8,9 +8,9 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
+from guard.cli.alert_lines import plain
 from guard.cli.analyse.report import write_report
 from guard.cli.analyse.view import Bar, lines
-from guard.cli.lines import plain
 from guard.config import Settings
 from guard.core.errors import EnvironmentProblem, GuardError, ModelError
 from guard.media.worker import attempt

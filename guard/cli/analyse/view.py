@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from guard.cli.alert_lines import STATE_STYLES, plain
 from guard.cli.analyse.words import STATES, lasted, refused, told_of_face, verdict
-from guard.cli.lines import STATE_STYLES, plain
 from guard.core.units import Clock, Seconds
 from guard.session.findings import FileFinding, Outcome, Refusal
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from guard.alerts.message import SUSPECTED_OF
-from guard.cli.lines import plain
+from guard.cli.alert_lines import plain
 from guard.core.types import Family, Reason, State
 from guard.core.words import in_words as core_words
 from guard.decision.perface import HELD

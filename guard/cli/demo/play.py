@@ -4,13 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
 from guard.alerts.desk import StatePayload
 from guard.alerts.lifecycle import AlertKind, CloseReason
 from guard.alerts.message import AlertMessage, parse
 from guard.alerts.mqtt import BrokerMessage, watch
 from guard.alerts.topics import Topics
+from guard.cli.clock import wall
 from guard.cli.demo.record import AlertSpan, Run, Sample
 from guard.cli.demo.scene import Options, Scene, Stopwatch, stage
 from guard.core.units import Seconds
@@ -107,7 +108,7 @@ async def _listen(scene: Scene, recorder: Recorder, ready: asyncio.Event) -> Non
         watch(scene.mqtt, [f"{prefix}/alert/+", f"{prefix}/session/+/p/+/score"], on_ready=ready.set)
     ) as messages:
         async for message in messages:
-            recorder.take(message, datetime.now(UTC))  # noqa: TID251 -- the edge where the date is read
+            recorder.take(message, wall())
 
 
 def _update(run: Run, scene: Scene, recorder: Recorder, stopwatch: Stopwatch, show: Show) -> None:

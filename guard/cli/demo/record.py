@@ -1,5 +1,6 @@
 """What a demo run saw, and the verdict on it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,8 +23,9 @@ class Sample:
 
     at: Seconds
     """Since the start of the run."""
-    liveness: float
-    deepfake: float
+    liveness: float | None
+    """None while the state is insufficient, like ``deepfake``."""
+    deepfake: float | None
     state: State
     coverage: float
 
@@ -77,12 +79,23 @@ class CallerRecord:
 
     def deepfake(self) -> float | None:
         """The highest deepfake score held for 2 s; None before that."""
-        return held_maximum([(sample.at, sample.deepfake) for sample in self.samples], HELD)
+        return self._held(lambda sample: sample.deepfake)
 
     def liveness(self) -> float | None:
         """The lowest liveness held for 2 s; None before that."""
-        lowest = held_maximum([(sample.at, -sample.liveness) for sample in self.samples], HELD)
+        lowest = self._held(lambda sample: None if sample.liveness is None else -sample.liveness)
         return None if lowest is None else -lowest
+
+    def _held(self, value_of: Callable[[Sample], float | None]) -> float | None:
+        stretches: list[list[tuple[Seconds, float]]] = [[]]  # nothing is held across what was not told
+        for sample in self.samples:
+            value = value_of(sample)
+            if value is None:
+                stretches.append([])
+            else:
+                stretches[-1].append((sample.at, value))
+        held = (held_maximum(stretch, HELD) for stretch in stretches)
+        return max((value for value in held if value is not None), default=None)
 
 
 @dataclass(slots=True)

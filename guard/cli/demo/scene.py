@@ -6,12 +6,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Literal
 
 from guard.alerts.broker import EmbeddedBroker
+from guard.cli.clock import wall
 from guard.cli.demo.pictures import (
     FPS,
     Pictures,
@@ -184,21 +184,22 @@ async def stage(options: Options, watch: Stopwatch, say: Callable[[str], None]) 
         broker = await stack.enter_async_context(EmbeddedBroker())
         settings = options.settings(broker.url)
         say("loading the engines")
-        node = await asyncio.to_thread(open_node, settings, time.monotonic, _wall)
+        node = await asyncio.to_thread(open_node, settings, time.monotonic, wall)
         await node.start()
         stack.push_async_callback(node.stop)
         tokens = TokenIssuer(secrets.token_urlsafe(48), settings.web.token_audience)
         server = await stack.enter_async_context(
-            HttpServer(create_app(node, tokens, settings, _wall), settings.web)
+            HttpServer(create_app(node, tokens, settings, wall), settings.web)
         )
         say(f"node at {server.url}, MQTT broker at {broker.url}")
         cast = [await _join(part, server.url, tokens, settings.ice, stack) for part in parts]
-        admin = tokens.issue("visitor", ROOM, now=time.time(), lifetime=DAY, subscribe=True, admin=True)  # noqa: TID251 -- the edge where a token's date is read
+        now = wall().timestamp()
+        admin = tokens.issue("visitor", ROOM, now=now, lifetime=DAY, subscribe=True, admin=True)
         yield Scene(node, server.url, settings.mqtt, cast, admin)
 
 
 async def _join(part: Part, url: str, tokens: TokenIssuer, ice: IceSettings, stack: AsyncExitStack) -> Member:
-    token = tokens.issue(part.record.title, ROOM, now=time.time(), publish=True, subscribe=True)  # noqa: TID251 -- same
+    token = tokens.issue(part.record.title, ROOM, now=wall().timestamp(), publish=True, subscribe=True)
     frames = in_time(part.pictures)
     first = next(frames)
     encoder = VideoEncoder(part.codec, first.width, first.height, FPS, BITRATE)
@@ -216,7 +217,3 @@ async def _join(part: Part, url: str, tokens: TokenIssuer, ice: IceSettings, sta
     await subscriber.start()
     stack.push_async_callback(subscriber.stop)
     return Member(part.record, source, subscriber)
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 -- the edge where the date is read

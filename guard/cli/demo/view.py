@@ -6,6 +6,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from guard.cli.alert_lines import NOT_TOLD
 from guard.cli.demo.record import AlertSpan, CallerRecord, Run
 from guard.core.types import State
 
@@ -54,8 +55,8 @@ def _row(caller: CallerRecord, fps: float) -> tuple[RenderableType, ...]:
     )
 
 
-def _bar(value: float, cells: int = 4) -> str:
-    return f"{'█' * round(value * cells):<{cells}} {value:.2f}"
+def _bar(value: float | None, cells: int = 4) -> str:
+    return NOT_TOLD if value is None else f"{'█' * round(value * cells):<{cells}} {value:.2f}"
 
 
 def _latency(run: Run) -> RenderableType:

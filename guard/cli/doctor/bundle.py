@@ -1,20 +1,25 @@
-"""A support file: the findings and what they rest on, without secrets, names or places of people's files."""
+"""A support file: the findings and what they rest on, without secrets, names, hosts or people's folders."""
 
+import errno
 import json
 import os
 import platform
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from pydantic import SecretStr
 
 import guard
 from guard.cli.doctor.check import Check
+from guard.cli.doctor.network import AREA as NETWORK
+from guard.cli.doctor.places import OURS, Places, whole_word
+from guard.cli.doctor.settings import AREA as CONFIGURATION
 from guard.config import Settings
 from guard.config.load import redacted
 
@@ -22,8 +27,15 @@ Tree: TypeAlias = "Mapping[str, Tree] | Sequence[Tree] | str | float | bool | No
 """What JSON can hold."""
 
 HIDDEN = "**********"
-PERSONAL = (("pages", "operator"), ("pages", "contact"), ("mqtt", "username"), ("ice", "username"))
-"""Settings that name people or organisations."""
+PERSONAL = (
+    *(("pages", key) for key in ("operator", "contact", "purpose", "analysed", "kept")),
+    ("mqtt", "username"),
+    ("ice", "username"),
+)
+"""Settings that name people or organisations, or may."""
+
+PLACED = (CONFIGURATION, NETWORK)
+"""Areas whose findings name hosts and addresses; in others what looks like an address is a version."""
 
 SECRET_NAME = re.compile(r"key|secret|pass|token|credential|auth", re.IGNORECASE)
 """Environment variables whose value goes nowhere, whoever set them."""
@@ -46,14 +58,14 @@ class Scrubber:
             (word for word in words if len(word) >= SHORTEST_SECRET), key=len, reverse=True
         )
         self._home = home.rstrip("/")
-        self._host = re.compile(rf"\b{re.escape(host)}\b") if host else None
+        hosts = {host, host.partition(".")[0]} - {""}
+        self._hosts = [whole_word(one) for one in sorted(hosts, key=len, reverse=True) if not _is_ours(one)]
 
     @classmethod
     def here(cls, settings: Settings, environment: Mapping[str, str]) -> "Scrubber":
         """For this machine, user and configuration."""
         secrets = [*_secrets_of(settings), *_secrets_in(environment)]
-        host = platform.node()
-        return cls(secrets, str(Path.home()), "" if host == "localhost" else host)
+        return cls(secrets, str(Path.home()), platform.node())
 
     def text(self, text: str) -> str:
         """The text without what is to be hidden."""
@@ -63,17 +75,26 @@ class Scrubber:
         if self._home:
             text = text.replace(self._home, "~")
         text = HOME.sub("~", text)
-        return self._host.sub("HOST", text) if self._host else text
+        for host in self._hosts:
+            text = host.sub("HOST", text)
+        return text
 
-    def tree(self, tree: Tree) -> Tree:
-        """The same for every text in a tree; keys are ours and stay."""
-        if isinstance(tree, str):
-            return self.text(tree)
-        if isinstance(tree, Mapping):
-            return {key: self.tree(value) for key, value in tree.items()}
-        if isinstance(tree, Sequence):
-            return [self.tree(value) for value in tree]
-        return tree
+
+def changed(tree: Tree, change: Callable[[str], str]) -> Tree:
+    """The tree with every text changed; keys are ours and stay."""
+    if isinstance(tree, str):
+        return change(tree)
+    if isinstance(tree, Mapping):
+        return {key: changed(value, change) for key, value in tree.items()}
+    if isinstance(tree, Sequence):
+        return [changed(value, change) for value in tree]
+    return tree
+
+
+def _is_ours(host: str) -> bool:
+    """Whether a machine's name is also a word of ours, or of a package, and so can be hidden nowhere."""
+    packages = {one.name.lower() for one in distributions()}
+    return host.lower() in OURS | packages
 
 
 def _written(secret: str) -> tuple[str, ...]:
@@ -94,19 +115,36 @@ def _secrets_in(environment: Mapping[str, str]) -> Iterable[str]:
 
 
 def write_bundle(path: Path, checks: Iterable[Check], settings: Settings, scrubber: Scrubber) -> None:
-    """Write the support file, readable by this user only; raise OSError where that is not possible."""
+    """Write the support file anew, readable by this user only; raise OSError where that is not possible."""
+    places = Places.named_in(settings)
+
+    def hide(text: str) -> str:
+        return places.text(scrubber.text(text))
+
     contents: dict[str, Tree] = {
-        "doctor.json": report(checks),
-        "settings.json": _settings(settings),
-        "packages.json": _packages(),
-        "machine.json": _machine(),
+        "settings.json": changed(_settings(settings), hide),
+        "doctor.json": changed(report(_placed(check, hide) for check in checks), scrubber.text),
+        "packages.json": changed(_packages(), scrubber.text),
+        "machine.json": changed(_machine(), scrubber.text),
     }
-    with (
-        os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle,
-    ):
+    with _fresh(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, tree in contents.items():
-            bundle.writestr(name, json.dumps(scrubber.tree(tree), indent=2) + "\n")
+            bundle.writestr(name, json.dumps(tree, indent=2) + "\n")
+
+
+def _placed(check: Check, hide: Callable[[str], str]) -> Check:
+    if check.area not in PLACED:
+        return check
+    name, found, expected, mend = map(hide, (check.name, check.found, check.expected, check.mend))
+    return replace(check, name=name, found=found, expected=expected, mend=mend)
+
+
+def _fresh(path: Path) -> BinaryIO:
+    """A new file in the place of an older one, whoever might read that, or wherever it led."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "something else than a file", str(path))
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
 
 
 def report(checks: Iterable[Check]) -> dict[str, Tree]:

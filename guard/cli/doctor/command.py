@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from guard.cli.clock import wall
 from guard.cli.doctor.accelerators import AREA as ACCELERATORS
 from guard.cli.doctor.accelerators import accelerators
 from guard.cli.doctor.bundle import Scrubber, report, write_bundle
@@ -24,7 +25,7 @@ from guard.cli.doctor.models import models
 from guard.cli.doctor.network import AREA as NETWORK
 from guard.cli.doctor.network import network
 from guard.cli.doctor.settings import AREA as CONFIGURATION
-from guard.cli.doctor.settings import files, readable, today
+from guard.cli.doctor.settings import files, readable
 from guard.cli.doctor.software import AREA as SOFTWARE
 from guard.cli.doctor.software import software
 from guard.cli.options import ConfigFile
@@ -75,7 +76,7 @@ def doctor(
 def examine(settings: Settings, *, ask_network: bool) -> list[Check]:
     """Everything but the configuration's form, one part after the other."""
     parts: dict[str, Callable[[], Checks]] = {
-        CONFIGURATION: partial(files, settings, today()),
+        CONFIGURATION: partial(files, settings, wall()),
         MACHINE: machine,
         SOFTWARE: software,
         MODELS: partial(models, settings),

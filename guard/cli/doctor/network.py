@@ -2,15 +2,16 @@
 
 import asyncio
 import errno
-import re
 import socket
 from contextlib import closing
 from ipaddress import ip_address
 
-from guard.alerts.address import BrokerAddress, is_loopback
+from guard.alerts.address import BrokerAddress
 from guard.cli.doctor.check import Check, Checks, Level, good, trial
 from guard.config import IceSettings, Settings
+from guard.core.addresses import is_loopback
 from guard.core.errors import DeliveryError
+from guard.media.turn import IceServer
 
 AREA = "network"
 NOT_ASKED = "not asked; --network asks"
@@ -138,11 +139,9 @@ def _ice_server(server: str, *, ask: bool) -> Check:
     name = f"ICE server {server}"
     if not ask:
         return good(AREA, name, NOT_ASKED)
-    parts = re.fullmatch(r"\w+:(\[[^\]]+\]|[^:?]+)(?::(\d+))?(?:\?.*)?", server)
-    host = parts[1].strip("[]") if parts else ""
 
     def resolve() -> str:
-        found = {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
+        found = {str(one[4][0]) for one in socket.getaddrinfo(IceServer(server).host, None)}
         return f"resolves to {', '.join(sorted(found))}"
 
     return trial(AREA, name, resolve, level=Level.WARNING, mend="correct ice.servers, or the DNS")

@@ -2,8 +2,7 @@
 
 import os
 import shutil
-import ssl
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -13,6 +12,7 @@ from guard.cli.doctor.check import Check, Checks, Level, good, trial
 from guard.config import Settings
 from guard.config.load import load
 from guard.core.errors import GuardError
+from guard.web.certificate import open_certificate
 
 AREA = "configuration"
 RENEW_WITHIN = timedelta(days=14)
@@ -53,10 +53,10 @@ def _token_key(settings: Settings) -> Check:
 def _certificate(cert: Path, key: Path, now: datetime) -> Check:
     name, mend = "TLS certificate", "correct web.tls_cert and web.tls_key, or let this user read them"
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key)
+        open_certificate(cert, key)
         until = x509.load_pem_x509_certificate(cert.read_bytes()).not_valid_after_utc
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        return Check(AREA, name, Level.FAILED, f"{cert}, {key}: {error}", "a chain and its key", mend)
+    except (OSError, ValueError) as error:  # ConfigError is one
+        return Check(AREA, name, Level.FAILED, str(error), "a chain and its key", mend)
     found = f"{cert}: valid until {until:%Y-%m-%d %H:%M} UTC"
     if now > until:
         return Check(AREA, name, Level.FAILED, found, "one that has not expired", "renew it")
@@ -76,8 +76,3 @@ def _outbox(path: Path) -> Check:
         return good(AREA, name, found)
     mend = "free some: without room alerts are held in memory only"
     return Check(AREA, name, Level.WARNING, found, f"{LEAST_FREE / 1024**3:.0f} GiB free", mend)
-
-
-def today() -> datetime:
-    """The date, by which certificates expire."""
-    return datetime.now(UTC)  # noqa: TID251 -- the edge where the date is read

@@ -3,30 +3,33 @@
 
 import asyncio
 import copy
-import errno
-import secrets
-import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import structlog
 from aioice import Candidate, ice, stun
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, Connection, StunProtocol
 from aioice.mdns import is_mdns_hostname
 
 from guard.config import IceSettings
-from guard.core.errors import CapacityError, EnvironmentProblem
+from guard.core.addresses import Scope, scope_of
+from guard.core.errors import CapacityError, EnvironmentProblem, SignallingError
 from guard.core.units import Seconds
+from guard.core.words import printable
 from guard.media.gates import LAST_STUN_BYTE, MAX_KNOWN_ADDRESSES, DatagramGate
 from guard.media.ice.candidates import MAX_MDNS_NAMES, CandidatePolicy, told_address
 from guard.media.ice.mdns import look_up
+from guard.media.ice.sockets import bound_socket, primary_addresses, tls_towards
 from guard.media.signalling import PARSER_FAULTS
 
 if TYPE_CHECKING:
-    from guard.media.turn import IceServer
+    from guard.media.turn import IceServer, Relay
+
+logger = structlog.get_logger(__name__)
 
 HANDLER_FAULTS = (*PARSER_FAULTS, MemoryError)
 """What a handler may raise on a hostile packet; counted, never the end of a call."""
@@ -36,10 +39,11 @@ RELAY_FAULTS = (OSError, stun.TransactionError, *PARSER_FAULTS)
 
 RELAY_TIMEOUT: Seconds = 3.0
 MAX_RELAYS = 3
-"""TURN servers that are tried, one after the other, while the offer waits."""
+"""TURN servers that are asked, all at once, while the offer waits."""
 
-RECEIVE_BUFFER = 1 << 18
+MAX_REFUSAL_TEXT = 200
 
+Relayed: TypeAlias = tuple[Candidate, StunProtocol]
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
 """Runs something that ends with the peer at the latest."""
 
@@ -59,38 +63,6 @@ def replace(owner: object, name: str, ours: Callable[..., Any]) -> None:
     """Put ours in the place of a method, on this one object only."""
     require(owner, name)
     setattr(owner, name, ours)
-
-
-def bound_socket(address: str, port_min: int, port_max: int) -> socket.socket:
-    """A UDP socket at this address, on a port of the range, from a random one on; 0: on any port.
-
-    Raise CapacityError where every port is taken, OSError where the address is not of this machine.
-    """
-    udp = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        udp.setblocking(False)  # noqa: FBT003 -- its only argument
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        _bind(udp, address, port_min, port_max)
-    except (OSError, CapacityError):
-        udp.close()
-        raise
-    return udp
-
-
-def _bind(udp: socket.socket, address: str, port_min: int, port_max: int) -> None:
-    count = port_max - port_min + 1
-    start = secrets.randbelow(count)
-    for step in range(count):
-        try:
-            return udp.bind((address, port_min + (start + step) % count))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-    msg = (
-        f"media ports: expected a free one of {port_min} to {port_max} at {address}, got none; "
-        f"widen ice.port_min and ice.port_max (a call takes one port an address), or try later"
-    )
-    raise CapacityError(msg)
 
 
 class IceAdapter:
@@ -114,6 +86,7 @@ class IceAdapter:
         self._policy = CandidatePolicy.of(own, allow_loopback=settings.allow_loopback)
         self._relay_only = relay_only
         self._addresses = () if relay_only else own
+        self._translated = settings.host_addresses or (primary_addresses() if settings.public_address else ())
         self._settings = settings
         self._dropped = dropped
         self._faults = faults
@@ -121,6 +94,8 @@ class IceAdapter:
         self._lookups: dict[str, asyncio.Task[str | None]] = {}
         self.servers: tuple[IceServer, ...] = ()
         """TURN servers that may relay for us; STUN servers are not asked."""
+        self.foreign_servers = False
+        """Whether somebody else named them: they must stand where a peer's candidates may."""
 
     def adapt(self, connection: Connection) -> None:
         """Take over one connection, before it has gathered or been told anything."""
@@ -178,34 +153,71 @@ class IceAdapter:
         )
         self._keep(connection, protocol)
         told = copy.copy(protocol.local_candidate)
-        told.host = told_address(host, self._settings.public_address)
+        if host in self._translated:
+            told.host = told_address(host, self._settings.public_address)
         return told
 
     async def _relay(
         self, connection: Connection, component: int, failures: list[Exception]
     ) -> list[Candidate]:
-        """Have the first TURN server that will relay for us (RFC 8445 section 5.1.1.2)."""
+        """Have whichever TURN server relays for us first (RFC 8445 section 5.1.1.2)."""
         relays = [(server, relay) for server in self.servers if (relay := server.relay()) is not None]
-        for server, relay in relays[:MAX_RELAYS]:
-            try:
-                async with asyncio.timeout(RELAY_TIMEOUT):
-                    candidate, protocol = await ice.relayed_candidate(
-                        component=component,
-                        hide_related_address=True,
-                        protocol_factory=lambda: StunProtocol(connection),
-                        turn_server=(relay.host, relay.port),
-                        turn_username=server.username,
-                        turn_password=server.credential,
-                        turn_ssl=relay.tls,
-                        turn_transport=relay.transport,
-                    )
-            except RELAY_FAULTS as failure:
-                failures.append(failure)
-            else:
-                replace(protocol, "close", partial(_close_relayed, protocol, protocol.close))
-                self._keep(connection, protocol)
-                return [candidate]
-        return []
+        refusals: list[str] = []
+        asking = [
+            asyncio.create_task(self._ask(connection, component, server, relay, refusals))
+            for server, relay in relays[:MAX_RELAYS]
+        ]
+        relayed: Relayed | None = None
+        try:
+            for answer in asyncio.as_completed(asking):
+                relayed = await answer
+                if relayed is not None:
+                    break
+        finally:
+            for task in asking:
+                task.cancel()
+            for other in await asyncio.gather(*asking, return_exceptions=True):
+                if isinstance(other, tuple) and other is not relayed:
+                    self._spawn(_close_relayed(other[1], other[1].close))
+        if relayed is None:
+            if refusals and self._addresses:  # else it is the end of the call, with these words
+                logger.warning("no TURN server relays", reasons=refusals)
+            failures += map(EnvironmentProblem, refusals)
+            return []
+        candidate, protocol = relayed
+        replace(protocol, "close", partial(_close_relayed, protocol, protocol.close))
+        self._keep(connection, protocol)
+        return [candidate]
+
+    async def _ask(
+        self, connection: Connection, component: int, server: "IceServer", relay: "Relay", refusals: list[str]
+    ) -> Relayed | None:
+        """Have one TURN server relay for us; note why it does not."""
+        try:
+            async with asyncio.timeout(RELAY_TIMEOUT):
+                return await ice.relayed_candidate(
+                    component=component,
+                    hide_related_address=True,
+                    protocol_factory=lambda: StunProtocol(connection),
+                    turn_server=(await self._address_of(relay), relay.port),
+                    turn_username=server.username,
+                    turn_password=server.credential,
+                    turn_ssl=await tls_towards(relay.host) if relay.tls else None,  # type: ignore[arg-type]  # handed on to asyncio, which takes a context
+                    turn_transport=relay.transport,
+                )
+        except RELAY_FAULTS as failure:
+            words = printable(str(failure), MAX_REFUSAL_TEXT) or f"no answer within {RELAY_TIMEOUT:g} s"
+            refusals.append(f"{relay.host}: {words}")
+            return None
+
+    async def _address_of(self, relay: "Relay") -> str:
+        found = await asyncio.get_running_loop().getaddrinfo(relay.host, relay.port)
+        addresses = [str(address[0]) for *_, address in found]
+        for address in addresses:
+            if not self.foreign_servers or self._policy.allows(address):
+                return address
+        msg = f"expected an address to which media may go, got {addresses[0]}"
+        raise SignallingError(msg)
 
     def _keep(self, connection: Connection, protocol: StunProtocol) -> None:
         connection._protocols.append(protocol)
@@ -274,8 +286,12 @@ class IceAdapter:
     ) -> None:
         """Answer an authenticated check by one of ours, also one from elsewhere (RFC 8445 section 7.3.1.3).
 
-        The policy is not asked: the peer is there already.
+        Loopback and private addresses are taken here: the peer is there already. Nobody is on what is denied
+        always.
         """
+        if scope_of(source[0]) is Scope.DENIED:
+            self._dropped["candidate_denied"] += 1
+            return
         named = connection._remote_candidates
         known = any((one._network_host, one.port) == source for one in named)
         if known or sum(one.type == "prflx" for one in named) < MAX_KNOWN_ADDRESSES:

@@ -2,8 +2,7 @@
 
 import { json } from "./api.js";
 import { byId, element, setText, shape } from "./dom.js";
-import { explain } from "./explain.js";
-import { CLOSINGS, CUES, FAMILIES, REASONS, SEVERITIES, clock, percent, sentence, words } from "./words.js";
+import { CLOSINGS, CUES, FAMILIES, REASONS, SEVERITIES, clock, explain, percent, sentence, words } from "./words.js";
 
 /** Closed alerts shown; older ones are left out, GET /v1/alerts has them. */
 const CLOSED = 50;
@@ -39,15 +38,18 @@ export class Alerts {
 
   /** Takes one as it is now, and tells of it where it is news. */
   put(alert) {
-    const before = this.#shown.get(alert.id)?.alert;
+    const status = () => this.#shown.get(alert.id)?.alert.status;
+    const before = status();
     this.add([alert]);
-    if (before?.status === alert.status) return;
+    if (before === status()) return;
     const what = alert.status === "open" ? words(SEVERITIES, alert.severity) : "closed";
     this.#say(`Alert, ${what}: ${alert.text}`);
   }
 
+  /** Answers and events overtake each other: what is older than what is shown is left out. */
   #show(alert) {
     const before = this.#shown.get(alert.id);
+    if (before && new Date(alert.updated_at) < new Date(before.alert.updated_at)) return;
     if (before && JSON.stringify(before.alert) === JSON.stringify(alert)) return;
     const root = card(alert, (reason) => this.#acknowledge(alert.id, reason));
     if (before?.alert.status === alert.status) replace(before.root, root);
@@ -116,7 +118,7 @@ function card(alert, acknowledge) {
     element(
       "p",
       { class: "note" },
-      `Probability ${percent(alert.probability)}, coverage ${percent(alert.coverage)}`,
+      figures(alert),
       ...handled(alert),
     ),
     ...(open ? [whoIs(alert)] : []),
@@ -151,6 +153,12 @@ function strongest({ contributions, reasons }) {
   const label = cues.length ? "Strongest cues" : "Reasons";
   const items = lines.map((line) => element("li", {}, line));
   return [element("ul", { class: "strongest", "aria-label": label }, ...items)];
+}
+
+/** How likely, where the alert is about an attack, and how much could be judged. */
+function figures({ family, probability, coverage }) {
+  const judged = `coverage ${percent(coverage)}`;
+  return family === "guard" ? sentence(judged) : `Probability ${percent(probability)}, ${judged}`;
 }
 
 function handled(alert) {

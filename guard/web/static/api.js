@@ -1,4 +1,4 @@
-/** Tokens and requests. A token comes in the address' fragment, which no browser sends anywhere. */
+/** Tokens, requests, and waiting between them. Tokens come in the address' fragment, which no browser sends. */
 
 const KEY = `guard.token:${location.pathname}`;
 let kept = "";
@@ -13,9 +13,9 @@ export class Problem extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether asking again with the same token may work; whoever is not there (404) may come back. */
+  /** Whether asking again with the same token may work. */
   get passes() {
-    return [0, 404, 408, 429].includes(this.status) || this.status >= 500;
+    return [0, 408, 429].includes(this.status) || this.status >= 500;
   }
 }
 
@@ -62,7 +62,7 @@ export function claims(token) {
     const read = JSON.parse(new TextDecoder().decode(bytes));
     const { room = "", publish, subscribe, admin } = read.guard;
     return {
-      name: String(read.sub),
+      name: String(read.name || read.sub),
       room: String(room),
       publish: publish === true,
       subscribe: subscribe === true,
@@ -88,7 +88,7 @@ export async function call(method, path, { token = "", headers = {}, ...options 
     });
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    throw new Problem(0, "the service cannot be reached");
+    throw new Problem(0, "no answer");
   }
   if (!response.ok) throw await problemOf(response);
   return response;
@@ -106,4 +106,45 @@ async function problemOf(response) {
   const body = await response.json().catch(() => ({}));
   const detail = typeof body.detail === "string" ? body.detail : response.statusText;
   return new Problem(response.status, detail, wait > 0 ? wait * 1000 : 0);
+}
+
+/** Gives the milliseconds to wait: doubling from `first` to `longest`, up to half of it random. */
+export class Backoff {
+  #first;
+  #longest;
+  #next;
+
+  constructor(first = 1000, longest = 30_000) {
+    this.#first = first;
+    this.#longest = longest;
+    this.#next = first;
+  }
+
+  /** The next wait, at least what the node asked for. */
+  next(atLeast = 0) {
+    const wait = this.#next * (0.5 + Math.random() / 2);
+    this.#next = Math.min(2 * this.#next, this.#longest);
+    return Math.max(wait, atLeast);
+  }
+
+  /** It worked: begin from the shortest wait. */
+  reset() {
+    this.#next = this.#first;
+  }
+}
+
+/** Waits; ends early when the machine comes online, or when `signal` says so. */
+export function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    addEventListener("online", done);
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted) done();
+  });
 }

@@ -1,35 +1,39 @@
 /** The call itself: own video out, the others in, and what the node tells about the room. */
 
-import { json } from "./api.js";
 import { byId, setAttribute, setText, stateShape } from "./dom.js";
-import { connectionWords, explain } from "./explain.js";
 import { KeptLeg } from "./keep.js";
-import { whom } from "./notice.js";
 import { Others } from "./others.js";
 import { follow } from "./sse.js";
-import { REASONS, STATES, words } from "./words.js";
+import { REASONS, STATES, connectionWords, explain, words } from "./words.js";
 
 const CAMERA_OFF =
   "Your camera is off: the others see nothing, and you cannot be checked. After a while that is noted.";
 
 const STOPPING = "The service is about to stop. You are connected again when it is back.";
 
+const DEAF = "Your video arrives, but who comes and goes is not told. ";
+
 /** One stay in a room, from joining to leaving. */
 export class Call {
   #options;
   #others;
   #own = null;
-  #ownId = null;
+  /** Our ids: a new one each time that our video begins anew, while the room may still hold the one before. */
+  #ownIds = [];
   /** While our own arrival is under way, we might take ourselves for somebody else. */
   #arriving = false;
+  /** Who is in the room, by id, as the events tell. */
+  #present = new Map();
+  /** The two ways to the node, ours to it (null for those who only watch) and its events to us. */
+  #ways = { video: null, events: { state: "connecting" } };
   #hints = { service: "", camera: "" };
   #stop = new AbortController();
 
-  /** `options`: {room, token, claims, notice, noticeShownAt, stream or null, onEnded(why, title)}. */
+  /** `options`: {room, token, claims, notice, noticeShownAt, ask, stream or null, onEnded(why, title)}. */
   constructor(options) {
     this.#options = options;
     const { stream, token } = options;
-    this.#others = new Others(byId("tiles"), token, (count) => this.#counted(count));
+    this.#others = new Others(byId("tiles"), token, (count) => this.#counted(count), (id) => this.#left(id));
     this.#showOwn(stream);
     if (stream) this.#publish();
     this.#follow();
@@ -96,7 +100,7 @@ export class Call {
       `/whip/${room}`,
       token,
       (leg) => this.#arrive(leg),
-      (state, detail) => this.#connection(state, detail),
+      (state, detail) => this.#way("video", state, detail),
     );
     void this.#own.run();
   }
@@ -107,18 +111,25 @@ export class Call {
     this.#arriving = true;
     try {
       await leg.publish(stream, { "Guard-Device-Label": label, "Guard-Notice-Shown-At": noticeShownAt });
-      this.#ownId = participantIn(leg.links);
+      this.#ownIds.push(participantIn(leg.links));
     } finally {
       this.#arriving = false;
-      void this.#refresh();
+      this.#meet();
     }
   }
 
-  #connection(state, detail) {
-    const ask = whom(this.#options.notice);
-    setText(byId("call-status"), connectionWords(state, detail, ask));
-    setAttribute(byId("call-status"), "data-state", state);
-    if (state === "refused") this.#options.onEnded(explain(detail, ask), "The call has ended");
+  /** One of the ways changed: the line above the call tells of the worse one. */
+  #way(name, state, detail) {
+    this.#ways[name] = { state, detail };
+    const { video, events } = this.#ways;
+    const { ask, onEnded } = this.#options;
+    const shown = video && video.state !== "connected" ? video : events;
+    // where the node answers, but with no events, our video arrives all the same
+    const deaf = video?.state === "connected" && events.detail?.problem?.status;
+    setText(byId("call-status"), (deaf ? DEAF : "") + connectionWords(shown.state, shown.detail, ask));
+    setAttribute(byId("call-status"), "data-state", shown.state);
+    if (shown.state !== "connected") byId("own-state").hidden = true;
+    if ((video ?? events).state === "refused") onEnded(explain(detail, ask), "The call has ended");
   }
 
   #cameraGone() {
@@ -130,60 +141,48 @@ export class Call {
       token: this.#options.token,
       signal: this.#stop.signal,
       onEvent: (type, event) => this.#take(type, event),
-      onState: (state, detail) => this.#feed(state, detail),
+      onState: (state, detail) => this.#way("events", state, detail),
     });
-  }
-
-  /** Whoever sends hears of their own session instead, which the node ends as it ends the events. */
-  #feed(state, detail) {
-    if (this.#own) return;
-    if (state === "live") this.#connection("connected");
-    else this.#connection(state, state === "waiting" ? { wait: detail, problem: null } : detail);
   }
 
   #take(type, event) {
     const ours = event.room === this.#options.room;
-    if (type === "snapshot") this.#meetAnew(peopleOf(event, this.#options.room));
+    if (type === "snapshot") this.#begin(peopleOf(event, this.#options.room));
     else if (type === "joined" && ours) this.#join(event.participant);
     else if (type === "left" && ours) this.#left(event.participant_id);
     else if (type === "state") this.#showState(event.participant);
     else if (type === "stopping") this.#hint({ service: STOPPING });
-    else if (type === "dropped") void this.#refresh();
   }
 
-  /** Asks who is here: after events were missed, and once we know who we are. */
-  async #refresh() {
-    const { room, token } = this.#options;
-    try {
-      this.#meet((await json("GET", `/v1/rooms/${room}`, { token })).participants);
-    } catch (problem) {
-      if (problem.status === 404) this.#meet([]);
-      else console.warn("who is here is not known:", problem.message);
-    }
-  }
-
-  #meetAnew(people) {
+  #begin(people) {
     this.#hint({ service: "" });
-    this.#meet(people);
+    this.#present = new Map(people.map((one) => [one.id, one]));
+    this.#meet();
   }
 
-  #meet(people) {
-    if (this.#arriving || this.#stop.signal.aborted || !this.#options.claims.subscribe) return;
-    this.#others.set(people.filter((one) => one.id !== this.#ownId));
+  #isShown({ id }) {
+    return !this.#arriving && !this.#ownIds.includes(id) && this.#options.claims.subscribe;
+  }
+
+  #meet() {
+    if (this.#arriving || this.#stop.signal.aborted) return;
+    this.#others.set([...this.#present.values()].filter((one) => this.#isShown(one)));
   }
 
   #join(participant) {
-    if (this.#arriving || participant.id === this.#ownId || !this.#options.claims.subscribe) return;
-    if (this.#others.add(participant)) setText(byId("news"), `${participant.name} joined`);
+    this.#present.set(participant.id, participant);
+    if (this.#isShown(participant) && this.#others.add(participant))
+      setText(byId("news"), `${participant.name} joined`);
   }
 
   #left(id) {
+    this.#present.delete(id);
     const name = this.#others.remove(id);
     if (name !== null) setText(byId("news"), `${name} left`);
   }
 
   #showState({ id, state, reasons }) {
-    if (id !== this.#ownId || !this.#options.notice.show_own_state) return;
+    if (id !== this.#ownIds.at(-1) || !this.#options.notice.show_own_state) return;
     const badge = byId("own-state");
     const why = reasons.map((reason) => words(REASONS, reason)).join(", ");
     const text = words(STATES, state) + (why ? `: ${why}` : "");

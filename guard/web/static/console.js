@@ -3,12 +3,12 @@
 import { Alerts } from "./alerts.js";
 import { claims, json, keepToken, reloadOnNewToken, takeToken } from "./api.js";
 import { byId, setAttribute, setText, showOnly } from "./dom.js";
-import { explain } from "./explain.js";
 import { People } from "./people.js";
 import { follow } from "./sse.js";
+import { explain, seconds } from "./words.js";
 
 const ASK = "whoever runs this node";
-const LINK = { connecting: "Connecting…", live: "Live", refused: "Refused" };
+const LINK = { connecting: "Connecting…", connected: "Live", refused: "Refused" };
 const PRINTS_LINK = "guard token --room standup --name Ada --publish --subscribe";
 const STOPPING = "The node is stopping: its calls end. This page connects again when it is back.";
 
@@ -50,37 +50,25 @@ class Board {
 
   take(type, event) {
     if (type === "snapshot") this.#begin(event);
-    else if (type === "joined" || type === "state") this.#people.put(event.room, event.participant);
+    else if (type === "joined") this.#people.put(event.room, event.participant);
+    else if (type === "state") this.#people.update(event.participant);
     else if (type === "left") this.#people.remove(event.participant_id);
     else if (type === "alert") this.#alerts.put(event);
     else if (type === "stopping") boardTrouble(STOPPING);
-    else if (type === "dropped") void this.#catchUp();
   }
 
   #begin({ rooms, alerts }) {
     boardTrouble("");
     this.#people.set(rooms);
     this.#alerts.setOpen(alerts);
-    void this.#try(async () => this.#alerts.add(await this.#get("/v1/alerts?limit=100")));
+    void this.#recallClosed();
   }
 
-  /** After events were missed: how everything is now. */
-  #catchUp() {
-    return this.#try(async () => {
-      this.#people.set(await this.#get("/v1/rooms"));
-      this.#alerts.setOpen(await this.#get("/v1/alerts?open=true&limit=100"));
-    });
-  }
-
-  #get(path) {
-    return json("GET", path, { token: this.#token });
-  }
-
-  async #try(work) {
+  async #recallClosed() {
     try {
-      await work();
+      this.#alerts.add(await json("GET", "/v1/alerts?limit=100", { token: this.#token }));
     } catch (problem) {
-      boardTrouble(explain(problem, ASK));
+      boardTrouble(`Earlier alerts are not known: ${problem.message}`);
     }
   }
 }
@@ -94,9 +82,10 @@ function showLink(state, detail) {
   const link = byId("link");
   link.hidden = false;
   setAttribute(link, "data-link", state);
-  setAttribute(byId("board"), "data-stale", state !== "live");
-  setText(link, LINK[state] ?? `Reconnecting in ${Math.max(1, Math.round(detail / 1000))} s`);
+  setAttribute(byId("board"), "data-stale", state !== "connected");
+  setText(link, LINK[state] ?? `Reconnecting in ${seconds(detail.wait)}`);
   if (state === "refused") enter(explain(detail, ASK));
+  if (detail?.problem?.status) boardTrouble(`The node does not tell what happens: ${detail.problem.message}`);
 }
 
 function openBoard(token) {

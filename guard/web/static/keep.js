@@ -1,13 +1,12 @@
 /** A media session that is begun anew, with growing pauses, whenever it is lost. */
 
-import { Problem } from "./api.js";
-import { Backoff, pause } from "./retry.js";
+import { Backoff, Problem, pause } from "./api.js";
 import { Leg, askIceServers } from "./whip.js";
 
 /**
  * Keeps a WHIP or WHEP session. `start(leg)` publishes or receives. `onState(state, detail)` hears "connecting",
- * "connected", "waiting" (detail: {wait: milliseconds, problem: Problem or null}) and, where trying again is of
- * no use, "refused" (detail: Problem), the last.
+ * "connected", "interrupted", "waiting" (detail: {wait: milliseconds, problem: Problem or null}) and, where trying
+ * again is of no use, "refused" (detail: Problem), the last.
  */
 export class KeptLeg {
   #url;
@@ -64,7 +63,7 @@ export class KeptLeg {
 
   #changed(change, lost) {
     if (change === "lost") return lost();
-    this.#backoff.reset();
-    this.#onState("connected");
+    if (change === "connected") this.#backoff.reset();
+    this.#onState(change);
   }
 }

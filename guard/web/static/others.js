@@ -6,6 +6,7 @@ import { KeptLeg } from "./keep.js";
 const STATUS = {
   connecting: "Connecting…",
   connected: "",
+  interrupted: "Connection lost. Waiting for it…",
   waiting: "Connection lost. Trying again…",
   refused: "Their video cannot be shown",
 };
@@ -15,12 +16,15 @@ export class Others {
   #grid;
   #token;
   #onCount;
+  #onGone;
   #tiles = new Map();
 
-  constructor(grid, token, onCount) {
+  /** `onCount(shown)` hears how many are shown, `onGone(id)` of one whom the node does not know any more. */
+  constructor(grid, token, onCount, onGone) {
     this.#grid = grid;
     this.#token = token;
     this.#onCount = onCount;
+    this.#onGone = onGone;
   }
 
   /** Shows exactly these. */
@@ -34,7 +38,7 @@ export class Others {
   /** Shows one more; returns whether they are new and can be watched here. */
   add(participant) {
     if (this.#tiles.has(participant.id) || !participant.whep) return false;
-    const tile = new Tile(participant, this.#token);
+    const tile = new Tile(participant, this.#token, () => this.#onGone(participant.id));
     this.#tiles.set(participant.id, tile);
     this.#grid.append(tile.figure);
     this.#onCount(this.#tiles.size);
@@ -62,7 +66,7 @@ class Tile {
   #video = element("video", { autoplay: true, playsinline: true });
   #status = element("span", { class: "tile-status" });
 
-  constructor({ id, name, whep }, token) {
+  constructor({ id, name, whep }, token, onGone) {
     this.name = name;
     this.figure = element(
       "figure",
@@ -76,7 +80,10 @@ class Tile {
       async (leg) => {
         this.#video.srcObject = await leg.receive();
       },
-      (state) => setText(this.#status, STATUS[state]),
+      (state, detail) => {
+        setText(this.#status, STATUS[state]);
+        if (state === "refused" && detail.status === 404) onGone();
+      },
     );
     void this.#leg.run();
   }

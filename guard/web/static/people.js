@@ -6,6 +6,8 @@ import { CUES, MEANINGS, REASONS, STATES, clock, percent, sentence, since, words
 
 const REDRAW_MS = 500;
 
+const ATTACHED = "Attached: their video is pulled from another server. They are watched there, not here.";
+
 /** Cards of all participants, by room and then by arrival. */
 export class People {
   #cards = new Map();
@@ -24,18 +26,23 @@ export class People {
     this.#count();
   }
 
-  /** Shows one as they are now. */
+  /** Shows one, newly come or not. */
   put(room, participant) {
-    let card = this.#cards.get(participant.id);
-    if (!card) {
-      card = new Card(room, participant);
+    if (!this.#cards.has(participant.id)) {
+      const card = new Card(room, participant);
       this.#place(card);
       this.#cards.set(participant.id, card);
       this.#count();
     }
-    card.show(participant);
+    this.update(participant);
   }
 
+  /** Shows one as they are now; of those who have left nothing is shown. */
+  update(participant) {
+    this.#cards.get(participant.id)?.show(participant);
+  }
+
+  /** Shows one no longer. */
   remove(id) {
     this.#cards.get(id)?.root.remove();
     this.#cards.delete(id);
@@ -77,7 +84,7 @@ class Card {
   #cues = element("ul", { class: "cues" });
   #facts = element("dl", { class: "small" });
 
-  constructor(room, { id, name, joined_at: joinedAt }) {
+  constructor(room, { id, name, whep, joined_at: joinedAt }) {
     this.room = room;
     this.order = `${room}\n${joinedAt}\n${id}`;
     const title = element("h3", { id: `name-${id}` }, element("bdi", {}, name));
@@ -85,6 +92,7 @@ class Card {
       "article",
       { class: "card", id: `participant-${id}`, "aria-labelledby": `name-${id}`, tabindex: "-1" },
       element("header", {}, title, element("span", { class: "note" }, "Room ", element("bdi", {}, room))),
+      ...(whep ? [] : [element("p", { class: "note" }, ATTACHED)]),
       this.#verdict,
       this.#degraded,
       element("dl", { class: "figures" }, ...Object.values(this.#figures).map((one) => one.root)),

@@ -10,7 +10,7 @@ const GAP_MS = 3000;
 const WIDTH = 300;
 const HEIGHT = 100;
 
-/** The last 90 s of liveness and deepfake, each 0..1 or null. */
+/** The last 90 s of liveness and deepfake, each 0..1, or null where there is none: the lines are broken there. */
 export class Plot {
   #samples = [];
   #liveness = line("liveness");
@@ -78,7 +78,10 @@ function path(samples, key, now) {
   let drawn = "";
   let before = -Infinity;
   for (const sample of samples) {
-    if (sample[key] === null) continue;
+    if (sample[key] === null) {
+      before = -Infinity;
+      continue;
+    }
     const x = Math.max(0, WIDTH * (1 - (now - sample.at) / SPAN_MS)).toFixed(1);
     drawn += `${sample.at - before > GAP_MS ? "M" : "L"}${x} ${height(sample[key])}`;
     before = sample.at;

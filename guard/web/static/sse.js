@@ -1,13 +1,15 @@
 /** Server-sent events read with fetch(), so that the token travels in a header and not in an address. */
 
-import { Problem, call } from "./api.js";
-import { Backoff, pause } from "./retry.js";
+import { Backoff, Problem, call, pause } from "./api.js";
 
 /** Characters of an event that has not ended; more is no stream of ours. */
 const LONGEST = 4_194_304;
 
 /** Without a byte for so long (the node sends a comment every 15 s) the connection counts as lost. */
 const SILENCE_MS = 40_000;
+
+/** A page that cannot keep up with the events is not told everything anew more often than this. */
+const MISSED_MS = 3000;
 
 /** Cuts text into events (HTML standard, section 9.2.6) wherever the pieces of text begin and end. */
 export class EventParser {
@@ -85,34 +87,40 @@ async function within(milliseconds, work) {
 }
 
 /**
- * Follows a stream of events and connects again whenever it ends, until `signal` says stop.
- * `onEvent(type, data)` gets each event with its JSON read; `onState(state, detail)` hears "connecting", "live",
- * "waiting" (detail: milliseconds) and, where trying again is of no use, "refused" (detail: Problem), the last.
+ * Follows a stream of events and connects again whenever it ends, until `signal` says stop; also where events were
+ * missed, since every stream begins with how everything is. `onEvent(type, data)` gets each event with its JSON read;
+ * `onState(state, detail)` hears what it does of a KeptLeg.
  */
 export async function follow(path, { token, onEvent, onState, signal }) {
   const backoff = new Backoff();
   while (!signal.aborted) {
     onState("connecting");
     let problem = null;
+    let atLeast = 0;
     try {
-      await listen(path, token, signal, (type, data) => {
+      atLeast = await listen(path, token, signal, (type, event) => {
         backoff.reset();
-        onState("live");
-        onEvent(type, data);
+        onState("connected");
+        onEvent(type, event);
       });
     } catch (error) {
-      problem = error;
+      if (error instanceof Problem) problem = error;
+      else if (!signal.aborted) console.warn("the stream broke off:", error);
     }
     if (signal.aborted) return;
-    if (problem && !(problem instanceof Problem)) console.warn("the stream broke off:", problem);
-    if (problem instanceof Problem && !problem.passes) return onState("refused", problem);
-    const wait = backoff.next(problem?.retryAfter);
-    onState("waiting", wait);
+    if (problem && !problem.passes) return onState("refused", problem);
+    const wait = backoff.next(problem?.retryAfter ?? atLeast);
+    onState("waiting", { wait, problem });
     await pause(wait, signal);
   }
 }
 
+/** Hands the events of one stream on; returns how long to wait at least before the next one. */
 async function listen(path, token, signal, take) {
   const response = await call("GET", path, { token, signal, headers: { Accept: "text/event-stream" } });
-  for await (const { type, data } of readEvents(response.body)) take(type, JSON.parse(data));
+  for await (const { type, data } of readEvents(response.body)) {
+    if (type === "dropped") return MISSED_MS;
+    take(type, JSON.parse(data));
+  }
+  return 0;
 }

@@ -50,8 +50,8 @@ export function fragment(sdp, candidates) {
 }
 
 /**
- * One WHIP or WHEP session. `onChange` hears "connected" and then, once, "lost" where the media broke off or
- * never came; after `close` it hears nothing more.
+ * One WHIP or WHEP session. `onChange` hears "connected", "interrupted" where it may come back by itself, and then,
+ * once, "lost" where the media broke off or never came; after `close` it hears nothing more.
  */
 export class Leg {
   /** The links of the 201 answer, by `readLinks`. */
@@ -162,7 +162,11 @@ export class Leg {
     clearTimeout(this.#timer);
     if (state === "connected") this.#onChange("connected");
     else if (state === "failed" || state === "closed") this.#lose();
-    else this.#timer = setTimeout(() => this.#lose(), state === "disconnected" ? INTERRUPTED_MS : CONNECT_MS);
+    else {
+      const interrupted = state === "disconnected";
+      if (interrupted) this.#onChange("interrupted");
+      this.#timer = setTimeout(() => this.#lose(), interrupted ? INTERRUPTED_MS : CONNECT_MS);
+    }
   }
 
   #lose() {

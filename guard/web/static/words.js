@@ -1,4 +1,4 @@
-/** What the service's codes mean, in plain words. A test holds these lists complete. */
+/** The service's codes and refusals in plain words. A test holds the lists of codes complete. */
 
 export const STATES = {
   bona_fide: "Bona fide",
@@ -9,7 +9,7 @@ export const STATES = {
 
 /** What a state means, for whoever does not know the word. */
 export const MEANINGS = {
-  bona_fide: "looks like a live person at a camera",
+  bona_fide: "nothing suspicious has been seen",
   suspicious: "something does not look right yet",
   attack: "strong signs of an attack; people decide",
   insufficient: "too little can be seen to say anything",
@@ -62,6 +62,7 @@ export const SEVERITIES = {
 export const CLOSINGS = {
   cleared: "nothing suspicious was seen for a while",
   participant_left: "the participant left while under suspicion",
+  node_restarted: "the guard was restarted",
 };
 
 /** A code in words; one that a newer node sends is shown as it is. */
@@ -93,4 +94,49 @@ export function since(iso, now = Date.now()) {
   const minutes = Math.floor((now - new Date(iso ?? NaN).getTime()) / 60_000);
   if (!(minutes >= 1)) return "just now";
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** 2400 as "2 s", and never less than 1 s. */
+export const seconds = (milliseconds) => `${Math.max(1, Math.round(milliseconds / 1000))} s`;
+
+/** A Problem in plain words, for people who only want to join a call; `ask` is whom to ask. */
+export function explain(problem, ask) {
+  switch (problem.status) {
+    case 0:
+      return `The service cannot be reached (${problem.message}). Is this device online?`;
+    case 401:
+      return `Your token is missing, wrong or has expired. Ask ${ask} for a new link.`;
+    case 403:
+      return `Your token is not for this, or not for this room. Ask ${ask} for another link.`;
+    case 406:
+      return "This browser offers no video that the service understands (VP8 or H.264). Use another browser.";
+    case 404:
+      return `This is not there (any more). Ask ${ask}.`;
+    case 429:
+    case 503:
+      return (
+        "There is no place now: the room or the service is full, you are in it too often already " +
+        "(close other tabs), or it is about to stop."
+      );
+    default:
+      return `The service did not do this: ${problem.message}`;
+  }
+}
+
+/** The line above a call while its connection is in this state (see KeptLeg and follow). */
+export function connectionWords(state, detail, ask) {
+  switch (state) {
+    case "connecting":
+      return "Connecting…";
+    case "connected":
+      return "Connected";
+    case "interrupted":
+      return "The connection is interrupted. Waiting for it to come back…";
+    case "waiting": {
+      const why = detail.problem ? explain(detail.problem, ask) : "The connection was lost.";
+      return `${why} Trying again in ${seconds(detail.wait)}.`;
+    }
+    default:
+      return explain(detail, ask);
+  }
 }

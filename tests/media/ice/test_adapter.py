@@ -2,16 +2,19 @@ import asyncio
 import re
 import socket
 import time
+from contextlib import ExitStack
 
 import pytest
 from aioice import stun
+from structlog.testing import capture_logs
 
 from guard.config import IceSettings, MediaSettings
 from guard.core.errors import CapacityError, EnvironmentProblem
+from guard.media import transport
 from guard.media.assembler import Codec
 from guard.media.client import VIDEO_FORMATS
 from guard.media.ice import adapter
-from guard.media.ice.adapter import bound_socket
+from guard.media.ice.sockets import bound_socket
 from guard.media.publication import Publication
 from guard.media.transport import Peer
 from guard.media.turn import IceServer
@@ -53,31 +56,6 @@ def port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_sockets_take_the_ports_of_the_range_until_none_is_free(port: int):
-    first = bound_socket("127.0.0.1", port, port)
-    assert first.getsockname() == ("127.0.0.1", port)
-    assert first.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= 200_000
-    with pytest.raises(
-        CapacityError, match=rf"expected a free one of {port} to {port} at 127\.0\.0\.1, got none; widen"
-    ):
-        bound_socket("127.0.0.1", port, port)
-    first.close()
-    bound_socket("127.0.0.1", port, port).close()
-
-
-def test_without_a_range_any_port_will_do():
-    first, second = bound_socket("127.0.0.1", 0, 0), bound_socket("::1", 0, 0)
-    assert first.getsockname()[1] > 0
-    assert second.getsockname()[1] > 0
-    first.close()
-    second.close()
-
-
-def test_an_address_of_another_machine_is_told():
-    with pytest.raises(OSError, match="assign requested address"):
-        bound_socket("192.0.2.99", 40_000, 40_010)
-
-
 async def test_a_call_takes_one_port_an_address_and_gives_it_back(port: int):
     narrow = LOOPBACK.model_copy(update={"port_min": port, "port_max": port})
     offer = await an_offer()
@@ -105,6 +83,17 @@ async def test_callers_are_told_the_public_address():
     answer = await one.answer(await an_offer())
     assert [address for address, _ in addresses_told(answer)] == ["203.0.113.5"]
     assert "127.0.0.1" not in answer
+    await one.close()
+
+
+async def test_only_the_interface_of_the_default_route_is_told_as_the_public_address(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(transport, "machine_addresses", lambda: ("127.0.0.1", "127.0.0.2"))
+    monkeypatch.setattr(adapter, "primary_addresses", lambda: ("127.0.0.1",))
+    one = publication(IceSettings(allow_loopback=True, public_address="203.0.113.5"))
+    answer = await one.answer(await an_offer())
+    assert [address for address, _ in addresses_told(answer)] == ["203.0.113.5", "127.0.0.2"]
     await one.close()
 
 
@@ -201,6 +190,66 @@ async def test_a_caller_who_wanders_is_followed_to_so_many_addresses():
             udp.sendto(bytes(check), addresses_told(answer)[0])
     await eventually(lambda: one._call.peer.dropped["candidate"] == 8)
     await one.close()
+
+
+async def test_nobody_is_met_where_no_caller_is(monkeypatch: pytest.MonkeyPatch):
+    one = publication()
+    sent: list[str] = []
+    await one.answer(await an_offer())
+    (dtls,) = one._call.peer._transports
+    connection = dtls.transport._connection
+    (protocol, *_) = connection._protocols
+    monkeypatch.setattr(protocol, "send_stun", lambda _, address: sent.append(address[0]))
+    for address in DENIED:
+        check = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        check.attributes |= {"PRIORITY": 1, "ICE-CONTROLLING": 1}
+        connection.check_incoming(check, (address, 5000), protocol)
+    assert one._call.peer.dropped["candidate_denied"] == len(DENIED)
+    assert not {found.host for found in connection.remote_candidates} & set(DENIED)
+    await one.close()
+    assert not set(sent) & set(DENIED)
+
+
+def caller(ice: IceSettings = LOOPBACK) -> Peer:
+    peer = Peer(ice, time.monotonic, lambda _: None, offers=True)
+    peer.receive("video", VIDEO_FORMATS, lambda _: None)
+    return peer
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize("way", ["udp", "tcp"])
+async def test_a_relay_is_asked_only_where_media_may_go(way: str, host: str):
+    heard: list[object] = []
+    server = await asyncio.start_server(lambda *_: heard.append(1), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, capture_logs() as logs:
+        udp.bind(("127.0.0.1", port))
+        udp.setblocking(False)  # noqa: FBT003 -- its only argument
+        peer = caller(IceSettings(host_addresses=("127.0.0.1",)))
+        await peer.offer((IceServer(f"turn:{host}:{port}?transport={way}", "u", "c"),), foreign=True)
+        await peer.close()
+        with pytest.raises(BlockingIOError):
+            udp.recv(2048)
+    server.close()
+    await server.wait_closed()
+    assert heard == []
+    (line,) = (one for one in logs if one["event"] == "no TURN server relays")
+    assert "expected an address to which media may go" in line["reasons"][0]
+
+
+async def test_relays_are_asked_together_and_what_they_say_is_logged(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adapter, "RELAY_TIMEOUT", 0.3)
+    with ExitStack() as stack, capture_logs() as logs:
+        silent = [stack.enter_context(bound_socket("127.0.0.1", 0, 0)) for _ in range(3)]
+        servers = tuple(IceServer(f"turn:127.0.0.1:{udp.getsockname()[1]}", "u", "c") for udp in silent)
+        peer, began = caller(), time.monotonic()
+        await peer.offer(servers)
+        took = time.monotonic() - began
+        await peer.close()
+        assert all(udp.recv(2048) for udp in silent)
+    assert 0.3 <= took < 0.6
+    (line,) = (one for one in logs if one["event"] == "no TURN server relays")
+    assert line["reasons"] == ["127.0.0.1: no answer within 0.3 s"] * 3
 
 
 async def test_relay_only_without_a_relay_says_so(monkeypatch: pytest.MonkeyPatch, port: int):

@@ -1,78 +1,9 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from guard.media.ice.candidates import CandidatePolicy, Scope, scope_of, told_address
+from guard.media.ice.candidates import CandidatePolicy, told_address
+from tests.support.addresses import DENIED, LOOPBACK, PRIVATE, PUBLIC
 
 pytestmark = pytest.mark.unit
-
-DENIED = [
-    "169.254.169.254",
-    "169.254.0.1",
-    "fe80::1",
-    "fe80::1%eth0",
-    "224.0.0.251",
-    "239.255.255.250",
-    "ff02::fb",
-    "0.0.0.0",  # noqa: S104 -- nothing is bound
-    "0.1.2.3",
-    "::",
-    "255.255.255.255",
-    "240.0.0.1",
-    "100.100.100.200",
-    "168.63.129.16",
-    "fd00:ec2::254",
-    "fd00:ec2::254%1",
-    "fd20:ce::254",
-    "::ffff:169.254.169.254",
-    "::ffff:0.0.0.0",
-    "::ffff:224.0.0.1",
-    "64:ff9b::169.254.169.254",
-    "2002:a9fe:a9fe::1",
-    "::10.0.0.1",
-    "",
-    "localhost",
-    "1f4712db-ea17-4bcf-a596-105139dfd8bf.local",
-    "2130706433",
-    "0x7f.1",
-]
-LOOPBACK = ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::"]
-PRIVATE = [
-    "10.1.2.3",
-    "172.16.0.1",
-    "172.31.255.255",
-    "192.168.0.1",
-    "100.64.0.1",
-    "192.0.0.4",
-    "fd00::1",
-    "fc00::1",
-    "fec0::1",
-    "::ffff:10.0.0.1",
-    "2002:a00:1::",
-]
-PUBLIC = ["8.8.8.8", "172.32.0.1", "192.0.2.7", "2001:db8::1", "2606:4700::1111", "::ffff:8.8.8.8"]
-
-
-@pytest.mark.parametrize(
-    ("scope", "address"),
-    [
-        (scope, address)
-        for scope, addresses in (
-            (Scope.DENIED, DENIED),
-            (Scope.LOOPBACK, LOOPBACK),
-            (Scope.PRIVATE, PRIVATE),
-            (Scope.PUBLIC, PUBLIC),
-        )
-        for address in addresses
-    ],
-)
-def test_every_address_has_its_scope(scope: Scope, address: str):
-    assert scope_of(address) is scope
-
-
-@given(st.text() | st.ip_addresses().map(str))
-def test_any_text_has_a_scope(text: str):
-    assert scope_of(text) in Scope
 
 
 @pytest.mark.parametrize(

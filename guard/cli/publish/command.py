@@ -1,4 +1,4 @@
-"""``guard publish``: a clip or a camera into a room, as one caller."""
+"""The ``guard publish`` command."""
 
 import asyncio
 import json
@@ -8,19 +8,22 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from guard.cli.options import Token, TokenFile, read_address, read_token
+from guard.cli.options import ConfigFile, Token, TokenFile, read_address, read_token
 from guard.cli.waiting import until_interrupted
+from guard.config import IceSettings
+from guard.config.load import load
 from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
 
 if TYPE_CHECKING:
-    from guard.cli.broadcast import Order, Outcome, Pictures, Progress
+    from guard.cli.publish.run import Order, Outcome, Pictures, Progress
 
 
 def publish(
@@ -37,24 +40,28 @@ def publish(
     bitrate: Annotated[
         int | None, typer.Option(help="kbit/s; without it by size and rate.", min=30, max=20_000)
     ] = None,
+    path: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print how it went as one line on stdout.")] = False,
 ) -> None:
     """Send a clip or a camera into a room by WHIP, in real time, without sound; Ctrl-C ends it.
 
-    A picture file is sent until then. A camera that breaks off is opened again, a few times. Exit status 0
-    at the end of the clip, 1 where the node refuses or the call breaks off.
+    A picture file is sent until then. A camera that breaks off is opened again, a few times. Of the
+    configuration only [ice] counts: addresses, ports, and TURN servers in place of those that the node names.
+    Exit status 0 at the end of the clip, 1 where the node refuses or the call breaks off.
 
     Example: guard publish clip.mp4 --to http://127.0.0.1:8080/whip/dev --token-file token.txt --loop
     """
     address, secret = read_address(to), read_token(token, token_file)
+    _check_source(source)
+    ice = load(path).ice
     divert_native_stderr(Path(os.devnull))
     log.configure("warning")
     # the heavy libraries are loaded only now, with their printing diverted
-    from guard.cli.broadcast import Ended, Order  # noqa: PLC0415 -- see above
+    from guard.cli.publish.run import Ended, Order  # noqa: PLC0415 -- see above
 
     order = Order(source, address, secret, codec, loop, bitrate and bitrate * 1000, seconds)
     console = Console(stderr=True)
-    outcome = asyncio.run(_run(order, console))
+    outcome = asyncio.run(_run(order, ice, console))
     console.print(Text(in_words(outcome)), soft_wrap=True)
     if as_json:
         sys.stdout.write(
@@ -63,8 +70,21 @@ def publish(
     raise typer.Exit(1 if outcome.ended is Ended.CALL else 0)
 
 
-async def _run(order: "Order", console: Console) -> "Outcome":
-    from guard.cli.broadcast import broadcast  # noqa: PLC0415 -- heavy, see publish
+def _check_source(source: str) -> None:
+    """Raise typer.BadParameter for an address that is none; it may hold a password."""
+    if "://" not in source:
+        return
+    try:
+        sound = urlsplit(source).port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        msg = "expected a file, or an address as rtsp://host:554/stream, got one that is none"
+        raise typer.BadParameter(msg)
+
+
+async def _run(order: "Order", ice: IceSettings, console: Console) -> "Outcome":
+    from guard.cli.publish.run import broadcast  # noqa: PLC0415 -- heavy, see publish
 
     line = Live(console=console, transient=True) if console.is_terminal else nullcontext()
 
@@ -80,7 +100,7 @@ async def _run(order: "Order", console: Console) -> "Outcome":
             line.update(status_line(progress))
 
     with until_interrupted() as stop, line:
-        return await broadcast(order, stop, show, greet=greet)
+        return await broadcast(order, stop, show, greet=greet, ice=ice)
 
 
 def status_line(progress: "Progress") -> Text:

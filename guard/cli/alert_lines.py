@@ -4,15 +4,19 @@ from datetime import datetime
 
 from rich.text import Text
 
+from guard.alerts.lifecycle import CloseReason
 from guard.alerts.message import CUE_WORDS, SEVERITIES, SUSPECTED_OF
 from guard.alerts.record import AlertRecord
 from guard.core.types import Family, State
-from guard.core.words import in_words
+from guard.core.words import in_words, printable
 
 LONGEST = 120
 """Characters of a foreign word or name that are shown."""
 
 NAME_WIDTH = 18
+NOT_TOLD = "\N{EN DASH}"
+"""In place of a score for which there was too little to judge by."""
+
 STRONGEST = 3
 """Cues shown of an alert."""
 
@@ -24,10 +28,25 @@ STATE_STYLES = {
     State.INSUFFICIENT: "dim",
 }
 
+SUSPECTED: dict[CloseReason | None, str] = {
+    None: "suspected of {}",
+    CloseReason.CLEARED: "no longer suspected of {}",
+    CloseReason.PARTICIPANT_LEFT: "was suspected of {}; left while under suspicion",
+    CloseReason.NODE_RESTARTED: "was suspected of {}; the guard was restarted",
+}
+"""An alert by why it was closed; only one that cleared acquits."""
+
+UNJUDGED: dict[CloseReason | None, str] = {
+    None: "cannot be judged{}",
+    CloseReason.CLEARED: "can be judged again",
+    CloseReason.PARTICIPANT_LEFT: "could not be judged{}; left meanwhile",
+    CloseReason.NODE_RESTARTED: "could not be judged{}; the guard was restarted",
+}
+
 
 def plain(text: str, longest: int = LONGEST) -> str:
     """Foreign text that does nothing to a terminal: no control or direction characters, not too long."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text[:longest])
+    return printable(text, longest)
 
 
 def clock_time(at: datetime) -> str:
@@ -40,7 +59,9 @@ def clock_time(at: datetime) -> str:
 
 def alert_line(record: AlertRecord, news: str) -> Text:
     """When, how severe, what is new (raised, updated, cleared), who, suspected of what, by which cues."""
-    words = [_accusation(record), f"{record.probability:.2f}"]
+    words = [_accusation(record)]
+    if record.family is not Family.GUARD:  # whose probability is but the share that could not be judged
+        words.append(f"{record.probability:.2f}")
     cues = _cues(record)
     if cues:
         words.append(f"cues: {cues}")
@@ -62,19 +83,24 @@ def state_line(
     state: State,
     who: str,
     participant_id: str,
-    liveness: float,
-    deepfake: float,
+    liveness: float | None,
+    deepfake: float | None,
     coverage: float,
     reasons: tuple[str, ...],
 ) -> Text:
-    """When, who, and how they are judged now."""
+    """When, who, and how they are judged now; a score that is not told is a dash."""
     why = f" · {plain(in_words(reasons))}" if reasons else ""
     return Text.assemble(
         f"{clock_time(at)}  ",
         (f"{state.replace('_', ' '):<13}", STATE_STYLES[state]),
-        f" state    {_name(who, participant_id)} liveness {liveness:.2f} · deepfake {deepfake:.2f} · "
+        f" state    {_name(who, participant_id)} liveness {_score(liveness)} · deepfake {_score(deepfake)} · "
         f"judged {coverage:.0%}{why}",
     )
+
+
+def _score(value: float | None) -> str:
+    """Two decimals, where it is told."""
+    return NOT_TOLD if value is None else f"{value:.2f}"
 
 
 def _name(name: str, participant_id: str) -> str:
@@ -83,14 +109,9 @@ def _name(name: str, participant_id: str) -> str:
 
 def _accusation(record: AlertRecord) -> str:
     if record.family is Family.GUARD:
-        words = "cannot be judged"
         reasons = in_words(record.reasons)
-        words += f" ({reasons})" if reasons else ""
-    else:
-        words = f"suspected of {SUSPECTED_OF[record.family]}"
-    if record.close_reason is not None:
-        return f"no longer {words}: {record.close_reason.replace('_', ' ')}"
-    return words
+        return UNJUDGED[record.close_reason].format(f" ({reasons})" if reasons else "")
+    return SUSPECTED[record.close_reason].format(SUSPECTED_OF[record.family])
 
 
 def _cues(record: AlertRecord) -> str:

@@ -1,8 +1,9 @@
-"""``guard attach``: a participant of another server, watched beside it."""
+"""The ``guard attach`` command."""
 
 import asyncio
+import json
 import os
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -12,7 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from guard.alerts.topics import segment
-from guard.cli.options import ConfigFile, Token, TokenFile, read_address, read_token
+from guard.cli.options import ConfigFile, Token, TokenFile, read_address, read_token, wrong_use
+from guard.cli.output import ReaderLeft, as_shown, write_out
 from guard.cli.waiting import until_interrupted
 from guard.config import Settings
 from guard.config.load import load
@@ -20,7 +22,7 @@ from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
 
 if TYPE_CHECKING:
-    from guard.cli.pull import Target
+    from guard.cli.attach.run import Target
 
 
 def attach(
@@ -40,42 +42,46 @@ def attach(
 ) -> None:
     """Watch a participant of another server by WHEP: judge their face, raise alerts, relay nothing.
 
-    Joins like any viewer, so it works beside every server with WHEP egress. Alerts go to mqtt.url as from the
-    node `NODE-attach-1`, or -2 and so on where that one runs already, and wait on disk beside
-    alerts.outbox_path. Exit status 0 when they left or at Ctrl-C, 1 where the server refuses or goes silent.
+    Joins like any viewer, so it works beside every server with WHEP egress; through the TURN servers of
+    ice.servers, or those that the server names. Alerts go to mqtt.url as from the node `NODE-attach-1`, or -2
+    and so on where that one runs already, and wait on disk beside alerts.outbox_path. Exit status 0 when they
+    left, at Ctrl-C or when nobody reads stdout any more, 1 where the server refuses or goes silent.
 
     Example: guard attach https://sfu.example/whep/standup/ada --token-file token.txt --name Ada
     """
     address, secret = read_address(url), read_token(token, token_file)
+    with wrong_use("--room"):
+        segment(room)
     settings = load(path)
     divert_native_stderr(Path(os.devnull))
-    log.configure(settings.log.level, json_lines=settings.log.json_lines)
+    log.configure(settings.log.level, json_lines=settings.log.json_lines, personal=settings.log.personal)
     # the heavy libraries are loaded only now, with their printing diverted
-    from guard.cli.pull import GOOD_ENDS, Target, own_place  # noqa: PLC0415 -- see above
+    from guard.cli.attach.run import GOOD_ENDS, Target  # noqa: PLC0415 -- see above
 
     called = name or urlsplit(address).path.rstrip("/").rpartition("/")[2] or "participant"
-    target = Target(address, secret, segment(room), called, retry)
-    with own_place(settings) as ours:
-        reason = asyncio.run(_run(ours, target, as_json=as_json))
+    target = Target(address, secret, room, called, retry)
+    try:
+        reason = asyncio.run(_run(settings, target, as_json=as_json))
+    except ReaderLeft:
+        raise typer.Exit(0) from None
     raise typer.Exit(0 if reason in GOOD_ENDS else 1)
 
 
 async def _run(settings: Settings, target: "Target", *, as_json: bool) -> str:
-    from guard.cli.pull import line_for_programs, pull  # noqa: PLC0415 -- heavy, see attach
-    from guard.cli.towards import towards  # noqa: PLC0415 -- same
+    from guard.cli.attach import run  # noqa: PLC0415 -- heavy, see attach
 
     console, errors = Console(), Console(stderr=True)
 
-    def show(fields: dict[str, object], line: Text) -> None:
-        if as_json:
-            sys.stdout.write(line_for_programs(fields) + "\n")
-            sys.stdout.flush()
-        else:
-            console.print(line, soft_wrap=not console.is_terminal)
+    async def show(fields: Mapping[str, object], line: Text) -> None:
+        await write_out(line_for_programs(fields) if as_json else as_shown(line, console))
 
     def say(words: str) -> None:
         errors.print(Text(f"guard: {words}", "dim"), soft_wrap=True)
 
-    ice = await asyncio.to_thread(towards, settings.ice, target.url)
     with until_interrupted() as stop:
-        return await pull(settings.model_copy(update={"ice": ice}), target, stop, show, say)
+        return await run.attach(settings, target, stop, show, say)
+
+
+def line_for_programs(fields: Mapping[str, object]) -> str:
+    """One compact line of JSON, in ASCII."""
+    return json.dumps(fields, separators=(",", ":")) + "\n"

@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from itertools import count
@@ -12,8 +14,8 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from guard.cli.towards import towards
-from guard.cli.waiting import unless
+from guard.cli.clock import wall
+from guard.cli.waiting import first
 from guard.config import IceSettings
 from guard.core.types import Plane, VideoFrame
 from guard.core.units import Seconds
@@ -21,6 +23,7 @@ from guard.media.client import FrameSource, WhipPublisher
 from guard.media.encode import VideoEncoder
 from guard.media.live import names_camera, open_live, without_credentials
 from guard.media.sources import Clip, open_clip
+from guard.media.turn import relays_for
 
 STILL_FPS = 10.0
 """A picture file is sent so often."""
@@ -101,25 +104,24 @@ class Pictures:
     fps: float
     frames: Iterator[VideoFrame]
     """Of any size; ``pts`` from 0 in real time."""
-    stop: Callable[[], None]
-    """Make ``frames`` end, where they may wait for a camera."""
 
 
-def open_pictures(source: str, *, loop: bool) -> Pictures:
-    """Look into a file or at a camera; raise MediaError where there is no picture. Blocks."""
+def open_pictures(source: str, stopping: threading.Event, *, loop: bool) -> Pictures:
+    """Look into a file, or at a camera until ``stopping``; raise MediaError where no picture is. Blocks."""
     if names_camera(source):
-        live = open_live(source, time.monotonic)
+        live = open_live(source, time.monotonic, stopping)
         size = fitting(live.width, live.height)
-        return Pictures(without_credentials(source), size, live.fps, live.frames(), live.stopping.set)
+        return Pictures(without_credentials(source), size, live.fps, live.frames())
     clip = open_clip(source)
     frames = still(clip) if clip.still else endless(clip) if loop else clip.frames()
     fps = STILL_FPS if clip.still else clip.fps
-    return Pictures(clip.path.name, fitting(clip.width, clip.height), fps, frames, lambda: None)
+    return Pictures(clip.path.name, fitting(clip.width, clip.height), fps, frames)
 
 
 def still(clip: Clip) -> Iterator[VideoFrame]:
     """The one picture of a file, ten times a second for ever."""
-    (frame,) = clip.frames()
+    with closing(clip.frames()) as frames:
+        frame = next(frames)  # a file may hold more: those behind the first are not shown
     for number in count():
         yield replace(frame, pts=number / STILL_FPS)
 
@@ -164,21 +166,21 @@ async def broadcast(
     show: Callable[[Progress], None],
     *,
     greet: Callable[[Pictures, str | None], None],
-    ice: IceSettings | None = None,
+    ice: IceSettings,
 ) -> Outcome:
     """Send until the source ends, ``stop`` is set, or the call breaks off; ``greet`` once connected.
 
     Raises a GuardError where the source cannot be read or the node refuses, and what broke a source off.
     """
-    pictures = await asyncio.to_thread(open_pictures, order.source, loop=order.loop)
-    frames = (scaled(frame, pictures.size) for frame in pictures.frames)
-    bitrate = order.bitrate or usual_bitrate(pictures.size, pictures.fps)
-    encoder = VideoEncoder(order.codec, *pictures.size, pictures.fps, bitrate)
-    source = FrameSource(frames, encoder, time.monotonic)
-    ice = ice or await asyncio.to_thread(towards, IceSettings(), order.url)
-    publisher = WhipPublisher(order.url, order.token, source, clock=time.monotonic, ice=ice)
+    stopping = threading.Event()
+    pictures = await _opened(order, stop, stopping)
+    if pictures is None:
+        return Outcome(sent=0, seconds=0.0, dropped=0, watch_url=None, ended=Ended.STOPPED)
+    source = _frame_source(pictures, order)
+    servers = relays_for(ice, "publish", wall().timestamp())
+    publisher = WhipPublisher(order.url, order.token, source, clock=time.monotonic, ice=ice, servers=servers)
     try:
-        await unless(stop, publisher.start())
+        await first(stop.wait(), publisher.start())
         began = time.monotonic()
         if not stop.is_set():
             greet(pictures, publisher.watch_url)
@@ -186,9 +188,32 @@ async def broadcast(
         if ended is Ended.SOURCE:
             await asyncio.sleep(LAST_PICTURES)
     finally:
-        pictures.stop()
+        stopping.set()
         await publisher.stop()
     return Outcome(publisher.sent, time.monotonic() - began, publisher.dropped, publisher.watch_url, ended)
+
+
+async def _opened(order: Order, stop: asyncio.Event, stopping: threading.Event) -> Pictures | None:
+    """The pictures that are to be sent; None where ``stop`` was set before there were any."""
+    found: list[Pictures] = []
+
+    async def look() -> None:
+        found.append(await asyncio.to_thread(open_pictures, order.source, stopping, loop=order.loop))
+
+    try:
+        await first(stop.wait(), look())
+    finally:
+        if not found:
+            stopping.set()
+    return found[0] if found else None
+
+
+def _frame_source(pictures: Pictures, order: Order) -> FrameSource:
+    frames = (scaled(frame, pictures.size) for frame in pictures.frames)
+    bitrate = order.bitrate or usual_bitrate(pictures.size, pictures.fps)
+    return FrameSource(
+        frames, VideoEncoder(order.codec, *pictures.size, pictures.fps, bitrate), time.monotonic
+    )
 
 
 async def _until_ended(

@@ -1,0 +1,1 @@
+"""``guard attach``: a participant of another server, watched beside it."""

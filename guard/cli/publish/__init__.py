@@ -1,0 +1,1 @@
+"""``guard publish``: a clip or a camera into a room, as one caller."""
