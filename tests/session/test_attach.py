@@ -146,11 +146,12 @@ async def test_one_that_is_ended_while_it_joins_leaves_nothing(tmp_path: Path):
         joining = asyncio.create_task(
             near.node.attach("side", GUEST, "http://far/whep/x", "t", http=SilentEndpoint())
         )
-        await eventually(near.people)
+        await eventually(near.node._rooms.sessions)
+        assert near.people() == []  # nobody is shown who has not begun
         await near.node.stop()
         with pytest.raises(NotFoundError, match="ended before"):
             await joining
-        assert near.people() == []
+        assert near.node._rooms.sessions() == []
 
 
 async def test_one_that_is_cancelled_while_it_joins_leaves_nothing(tmp_path: Path):
@@ -158,8 +159,9 @@ async def test_one_that_is_cancelled_while_it_joins_leaves_nothing(tmp_path: Pat
         joining = asyncio.create_task(
             near.node.attach("side", GUEST, "http://far/whep/x", "t", http=SilentEndpoint())
         )
-        await eventually(near.people)
+        await eventually(near.node._rooms.sessions)
+        assert near.people() == []  # nobody is shown who has not begun
         joining.cancel()
         with pytest.raises(asyncio.CancelledError):
             await joining
-        assert near.people() == []
+        assert near.node._rooms.sessions() == []
