@@ -209,7 +209,7 @@ async def test_stopping_waits_for_nobody_for_long(tls: dict[str, Path]):
             if web:
                 await open_ones.enter_async_context(here.caller())  # its handshake never begins
             await eventually(lambda: len(here.server._reception._state.tasks) == 3)
-            async with asyncio.timeout(0.6):
+            async with asyncio.timeout(PATIENCE):
                 await here.server.stop(within=0.5)
             assert not here.server._reception._open
             assert not here.server._reception._state.tasks
