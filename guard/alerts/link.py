@@ -173,12 +173,13 @@ class MqttLink:
 
     async def _pump(self, connection: Connection, disk: Worker, lost: asyncio.Task[None]) -> None:
         while True:
+            closing = self._closing.is_set()  # what was written before that is sent in this round
             self._wake.clear()
             if lost.done():
                 lost.result()
             await self._send_letters(connection, disk)
             await self._send_notes(connection)
-            if self._closing.is_set():
+            if closing:
                 return
             await self._prune_if_due(disk)
             await self._wake.wait()
