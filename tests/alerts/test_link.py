@@ -28,6 +28,7 @@ from tests.support.alerts import (
     updating,
     watching,
 )
+from tests.support.media import eventually
 
 pytestmark = pytest.mark.media
 
