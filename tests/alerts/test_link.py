@@ -225,7 +225,6 @@ from pathlib import Path
 from guard.alerts.desk import open_desk
 from guard.config.settings import AlertSettings, MqttSettings
 from tests.support.alerts import ISSUER, WHO, raising
-from tests.support.media import eventually
 alerts, mqtt = AlertSettings(outbox_path=Path(sys.argv[2])), MqttSettings(url=sys.argv[1])
 desk = open_desk(alerts, mqtt, ISSUER, lambda: datetime.now(UTC))
 desk.submit(WHO, raising(0.0))
