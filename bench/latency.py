@@ -27,7 +27,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import count, cycle
 from pathlib import Path
 from statistics import median
@@ -40,6 +39,7 @@ from guard.alerts.desk import AlertDesk, StatePayload
 from guard.alerts.lifecycle import Participant
 from guard.alerts.message import parse
 from guard.alerts.mqtt import watch
+from guard.cli.clock import wall
 from guard.cli.demo.pictures import talking_person
 from guard.cli.main import SWITCH_INTERVAL
 from guard.config import AlertSettings, IceSettings, MqttSettings, Settings, WebSettings
@@ -68,11 +68,6 @@ JOIN_S = 1.5
 KEY = secrets.token_urlsafe(48)
 HERE = IceSettings(host_addresses=("127.0.0.1",), allow_loopback=True)
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-
-
-def wall() -> datetime:
-    """The date."""
-    return datetime.now(UTC)  # noqa: TID251 -- the edge where the date is read
 
 
 class EncodedClip:

@@ -1,9 +1,10 @@
 """What the REST side and the live events show, as JSON."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from guard.alerts.lifecycle import CloseReason
 from guard.alerts.record import AlertRecord
@@ -21,6 +22,21 @@ class ContributionView(BaseModel):
     weight: float
     log_odds: float
     reason: Reason
+
+
+def _contribution(part: Contribution) -> ContributionView:
+    return ContributionView(
+        cue=part.cue,
+        family=FAMILY_OF[part.cue],
+        value=round(part.value, 3),
+        weight=round(part.weight, 3),
+        log_odds=round(part.log_odds, 3),
+        reason=part.reason,
+    )
+
+
+def _contributions(parts: Iterable[Contribution]) -> list[ContributionView]:
+    return [_contribution(part) for part in parts]
 
 
 class GuestView(BaseModel):
@@ -72,7 +88,7 @@ class ParticipantView(GuestView):
             judged_fps=round(status.judged_fps, 2),
             fps=round(status.media.fps, 2),
             reasons=list(seen.reasons) if seen else [Reason.WARMING_UP],
-            contributions=[_contribution(part) for part in seen.contributions] if seen else [],
+            contributions=_contributions(seen.contributions) if seen else [],
             joined_at=status.joined_at,
             device_label=status.device_label,
             notice_shown_at=status.notice_shown_at,
@@ -146,31 +162,12 @@ class AlertView(BaseModel):
     probability: float
     coverage: float
     reasons: list[Reason]
-    contributions: list[ContributionView]
+    contributions: Annotated[list[ContributionView], BeforeValidator(_contributions)]
 
     @classmethod
     def of(cls, record: AlertRecord) -> Self:
         """The alert as it was told last."""
-        return cls(
-            id=record.id,
-            family=record.family,
-            severity=record.severity,
-            status=record.status,
-            acknowledged_by=record.acknowledged_by,
-            suppressed_until=record.suppressed_until,
-            raised_at=record.raised_at,
-            updated_at=record.updated_at,
-            cleared_at=record.cleared_at,
-            close_reason=record.close_reason,
-            session_id=record.session_id,
-            participant_id=record.participant_id,
-            display_name=record.display_name,
-            text=record.text,
-            probability=record.probability,
-            coverage=record.coverage,
-            reasons=list(record.reasons),
-            contributions=[_contribution(part) for part in record.contributions],
-        )
+        return cls.model_validate(record, from_attributes=True)
 
 
 class Notice(BaseModel):
@@ -200,14 +197,3 @@ class Readiness(BaseModel):
 
 def _whep(room: str, status: ParticipantStatus) -> str | None:
     return f"/whep/{room}/{status.id}" if status.relayed else None
-
-
-def _contribution(part: Contribution) -> ContributionView:
-    return ContributionView(
-        cue=part.cue,
-        family=FAMILY_OF[part.cue],
-        value=round(part.value, 3),
-        weight=round(part.weight, 3),
-        log_odds=round(part.log_odds, 3),
-        reason=part.reason,
-    )

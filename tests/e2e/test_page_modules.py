@@ -1,12 +1,9 @@
 """Single modules of the pages, in a real Chromium."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from tests.support.browser import Desk, chromium
-from tests.support.served import Served, served
+from tests.support.browser import Desk
+from tests.support.served import Served
 
 pytestmark = pytest.mark.e2e
 
@@ -68,19 +65,6 @@ FIGURES = """async () => {
   alerts.add(["guard", "presentation"].map((family) => ({ ...alert, id: family, family })));
   return [...document.querySelectorAll("#open-alerts .alert > .note")].map((note) => note.textContent).sort();
 }"""
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(tmp_path) as node:
-        yield node
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    async with chromium() as desk:
-        yield desk
-        assert desk.complaints == []
 
 
 async def test_an_answer_that_events_overtook_reopens_no_alert(node: Served, desk: Desk) -> None:

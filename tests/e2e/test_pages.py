@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from guard.core.errors import CapacityError
 from guard.session.events import Joined, StateChanged
 from guard.web.app import create_app
 from guard.web.server import HttpServer
-from tests.support.browser import Desk, Tab, chromium, write_camera
+from tests.support.browser import Desk, Tab, write_camera
 from tests.support.media import eventually
 from tests.support.node import bare_node, bare_settings, wall
 from tests.support.served import ROOM, Served, served
@@ -41,19 +40,6 @@ FRAMES = """(least) => {
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("camera") / "talk.y4m"
     return write_camera(path, bona_fide(talking_person(), seed=1), seconds=4)
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Served]:
-    async with served(tmp_path) as node:
-        yield node
-
-
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    async with chromium() as desk:
-        yield desk
-        assert desk.complaints == []
 
 
 def link(
