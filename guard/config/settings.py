@@ -167,11 +167,24 @@ class IceSettings(Section):
 class MediaSettings(Section):
     """Relaying and decoding."""
 
-    keyframe_interval_s: Positive = Field(
-        0.5, description="At most one keyframe request a publisher in this time."
+    relay: Literal["rtp", "frame", "transcode"] = Field(
+        "rtp",
+        description="How video reaches subscribers: packets as they came (rtp), pictures packed into packets "
+        "anew (frame), or decoded and encoded again by us (transcode: costs 8 to 30 times the CPU).",
     )
+    keyframe_interval_s: Positive = Field(
+        0.3, description="At most one keyframe request a publisher in this time, and one a second on average."
+    )
+    min_bitrate: Count = Field(
+        300_000, description="No publisher is asked to send less, however slow a subscriber is; bit/s."
+    )
+    max_bitrate: Count = Field(4_000_000, description="No publisher is asked to send more; bit/s.")
+    packets_per_s: Count = Field(3_000, description="Datagrams taken from one call; more are dropped.")
+    bytes_per_s: Count = Field(3_000_000, description="Bytes taken from one call; more are dropped.")
     forward_queue_units: Count = Field(
-        90, description="Access units waiting for one subscriber; on overflow dropped to the next keyframe."
+        90,
+        description="Access units waiting for one subscriber, unless relay is rtp, which has no queue; on "
+        "overflow dropped to the next keyframe.",
     )
     decode_queue_units: Count = Field(
         6, description="Access units waiting for the decoder; on overflow dropped to the next keyframe."

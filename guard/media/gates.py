@@ -23,6 +23,11 @@ SOURCE_SILENCE: Seconds = 2.0
 Address = tuple[str, int]
 
 
+def is_rtp(datagram: bytes) -> bool:
+    """Whether a datagram is RTP and no RTCP (RFC 7983 section 7, RFC 5761 section 4)."""
+    return len(datagram) > 1 and 127 < datagram[0] < 192 and not 192 <= datagram[1] <= 223  # noqa: PLR2004 -- as the RFCs have them
+
+
 class DatagramGate:
     """Admits datagrams of 1..1472 bytes; media and DTLS only from addresses that passed an ICE check.
 

@@ -20,7 +20,7 @@ from guard.core.addresses import Scope, scope_of
 from guard.core.errors import CapacityError, EnvironmentProblem, SignallingError
 from guard.core.units import Seconds
 from guard.core.words import printable
-from guard.media.gates import LAST_STUN_BYTE, MAX_KNOWN_ADDRESSES, DatagramGate
+from guard.media.gates import LAST_STUN_BYTE, MAX_KNOWN_ADDRESSES, DatagramGate, is_rtp
 from guard.media.ice.candidates import MAX_MDNS_NAMES, CandidatePolicy, told_address
 from guard.media.ice.mdns import look_up
 from guard.media.ice.sockets import bound_socket, primary_addresses, tls_towards
@@ -44,6 +44,9 @@ MAX_RELAYS = 3
 MAX_REFUSAL_TEXT = 200
 
 Relayed: TypeAlias = tuple[Candidate, StunProtocol]
+TakeRtp: TypeAlias = Callable[[bytes], None]
+"""Takes one SRTP packet, still protected; what it raises is counted."""
+
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
 """Runs something that ends with the peer at the latest."""
 
@@ -92,13 +95,18 @@ class IceAdapter:
         self._faults = faults
         self._spawn = spawn
         self._lookups: dict[str, asyncio.Task[str | None]] = {}
+        self._takers: dict[Connection, TakeRtp | None] = {}
         self.servers: tuple[IceServer, ...] = ()
         """TURN servers that may relay for us; STUN servers are not asked."""
         self.foreign_servers = False
         """Whether somebody else named them: they must stand where a peer's candidates may."""
 
-    def adapt(self, connection: Connection) -> None:
-        """Take over one connection, before it has gathered or been told anything."""
+    def adapt(self, connection: Connection, take_rtp: TakeRtp | None = None) -> None:
+        """Take over one connection, before it has gathered or been told anything.
+
+        RTP that passed the gate goes to ``take_rtp`` at once, past aiortc's queue, where one is given.
+        """
+        self._takers[connection] = take_rtp
         replace(connection, "get_component_candidates", partial(self._gather, connection))
         replace(connection, "data_received", partial(self._take_data, connection.data_received))
         adding = partial(self._add, connection, connection.add_remote_candidate)
@@ -308,6 +316,7 @@ class IceAdapter:
 
     def _gate_socket(self, connection: Connection, protocol: StunProtocol) -> None:
         gate = DatagramGate(self._dropped)
+        take_rtp = self._takers.get(connection)
         received, send_stun = protocol.datagram_received, protocol.send_stun
 
         def datagram_received(datagram: bytes, address: tuple[Any, ...]) -> None:
@@ -317,7 +326,10 @@ class IceAdapter:
             if not gate.admit(datagram, source, connection._queue.qsize()):
                 return
             try:
-                received(datagram, address)
+                if take_rtp is not None and is_rtp(datagram):
+                    take_rtp(datagram)
+                else:
+                    received(datagram, address)
             except HANDLER_FAULTS as fault:
                 self._faults[type(fault).__name__] += 1
 
