@@ -19,6 +19,7 @@ from guard.cli.waiting import LastResort, first, until_interrupted
 from guard.config import Settings
 from guard.config.load import load
 from guard.core.units import Seconds
+from guard.flow import loops
 from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
 from guard.web.tokens import TokenIssuer, one_time_issuer, open_issuer
@@ -70,7 +71,7 @@ def serve(
     divert_native_stderr(native_log or Path(os.devnull))
     log.configure(settings.log.level, json_lines=settings.log.json_lines, personal=settings.log.personal)
     with for_trying_out(settings, typer.echo, lan=lan) if dev else nullcontext(settings) as effective:
-        asyncio.run(_run(effective, issuer, dev=dev))
+        loops.run(_run(effective, issuer, dev=dev))
 
 
 async def _run(settings: Settings, issuer: TokenIssuer, *, dev: bool) -> None:

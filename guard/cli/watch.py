@@ -28,6 +28,7 @@ from guard.config.load import load
 from guard.config.settings import MqttSettings
 from guard.core.errors import DeliveryError, SignallingError
 from guard.core.units import Seconds
+from guard.flow import loops
 
 ANY = "+"
 MOST_SEEN = 10_000
@@ -84,7 +85,7 @@ def watch(
     news, link = News(every_state=as_json), LinkWords(settings.url, say)
     following = follow(settings, chosen, news, show, link, to_alarm=until_alert is not None)
     with suppress(ReaderLeft):
-        asyncio.run(_run(following, until_alert))
+        loops.run(_run(following, until_alert))
     if until_alert is not None and not link.reached:
         say(f"the broker at {settings.url} was not reached, so nobody knows whether there were alerts")
     raise typer.Exit(0 if until_alert is None or news.alarmed else 1)

@@ -7,7 +7,13 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from guard.core.errors import MediaError
 from guard.core.units import Seconds
-from guard.media.keyframes import UnitHeaders, read_h264_headers, read_vp8_headers
+from guard.media.keyframes import (
+    UnitHeaders,
+    begins_h264_keyframe,
+    is_vp8_keyframe,
+    read_h264_headers,
+    read_vp8_headers,
+)
 
 Kind: TypeAlias = Literal["video", "audio"]
 """What a track carries."""
@@ -44,7 +50,7 @@ class Packet(NamedTuple):
     timestamp: int
     """RTP timestamp, 0..2**32-1."""
     marker: bool
-    """Set on the last packet of an access unit (always for audio)."""
+    """Set on the last packet of a picture; for audio on the first after a pause."""
     starts: bool
     """Whether an access unit may begin here: first VP8 partition, or no later fragment of a NAL unit."""
     payload: bytes
@@ -52,6 +58,10 @@ class Packet(NamedTuple):
     arrived_at: Seconds
     restarts: bool = False
     """Whether sequence numbers and timestamps begin anew with this packet."""
+    keyframe: bool = False
+    """Whether decoding can begin here."""
+    rtp_payload: bytes = b""
+    """What the packet carried, its descriptor included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,13 @@ def read_headers(codec: Codec, payload: bytes) -> UnitHeaders:
     if codec is Codec.OPUS:
         return UnitHeaders(keyframe=True)
     return read_vp8_headers(payload) if codec is Codec.VP8 else read_h264_headers(payload)
+
+
+def begins_keyframe(codec: Codec, payload: bytes) -> bool:
+    """Whether decoding can begin at this packet, the first of a unit, by what it carries."""
+    if codec is Codec.H264:
+        return begins_h264_keyframe(payload)
+    return codec is Codec.OPUS or is_vp8_keyframe(payload)
 
 
 class Unwrapper:
@@ -208,7 +225,7 @@ class Assembler:
         self._bytes += len(packet.payload)
         if self._bytes > self._max_bytes or len(self._parts) > MAX_UNIT_PACKETS:
             self._lose_sync("oversize")
-        elif packet.marker:
+        elif packet.marker or self.codec is Codec.OPUS:
             units += self._finish()
         return units
 

@@ -1,6 +1,7 @@
 """One call with a peer, watched until it ends for one reason."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -8,12 +9,16 @@ import structlog
 from guard.config import IceSettings
 from guard.core.errors import NotFoundError, SignallingError, UnsupportedRestart
 from guard.core.units import Clock, Seconds
-from guard.media.signalling import Offer, read_fragment
+from guard.media.gates import Limits
+from guard.media.offers import take_offer
+from guard.media.signalling import Offer, Role, read_fragment
 from guard.media.transport import Peer
 
 logger = structlog.get_logger(__name__)
 
 WATCH_INTERVAL: Seconds = 0.5
+REPORT_INTERVAL: Seconds = 10.0
+"""A call that is sent what it refuses says so once in this time."""
 
 STATE_REASONS = {"failed": "ice_failed", "closed": "left"}
 """Why a call ended, by the state of its peer connection."""
@@ -29,17 +34,22 @@ async def settle(*steps: Awaitable[None]) -> None:
 class Call:
     """A peer with its time-outs; ``finish`` hears the one reason after the peer has closed.
 
-    ``overdue`` may name a reason why a connected call should end by itself, given the time.
+    ``name`` is ours and stands in the log. ``overdue`` may name a reason why a connected call should end by
+    itself, given the time; one that goes on sending twice its ``limits`` is ended with ``flood``.
     """
 
     def __init__(
         self,
+        name: str,
         ice: IceSettings,
         clock: Clock,
         finish: Callable[[str], Awaitable[None]],
         overdue: Callable[[Seconds], str | None] = lambda _: None,
+        *,
+        limits: Limits,
     ) -> None:
-        self.peer = Peer(ice, clock, self._state_changed)
+        self.peer = Peer(ice, clock, self._state_changed, limits=limits)
+        self._name = name
         self._clock = clock
         self._finish = finish
         self._overdue = overdue
@@ -48,11 +58,20 @@ class Call:
         self._ending: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._ice_ufrag = ""
+        self._told: Counter[str] = Counter()
+        self._tell_at = clock()
 
     @property
     def ended(self) -> bool:
         """Whether the end has begun."""
         return self._ending is not None
+
+    async def take_offer(self, text: str | bytes, role: Role) -> Offer:
+        """Read an offer to be answered, see ``offers.take_offer``; NotFoundError where ``end`` was called."""
+        offer = await take_offer(text, role)
+        if self.ended:
+            raise await self._ended_meanwhile()
+        return offer
 
     async def answer(self, offer: Offer) -> str:
         """Answer an offer and begin to watch.
@@ -70,10 +89,8 @@ class Call:
         finally:
             if answer is None:
                 await self.peer.close()
-        if answer is None or self._ending is not None:
-            await self.close("left")
-            msg = "call: expected it to last until it was answered, it was ended before; call again"
-            raise NotFoundError(msg)
+        if answer is None or self.ended:
+            raise await self._ended_meanwhile()
         self._watching = asyncio.create_task(self._watch())
         return answer
 
@@ -86,6 +103,13 @@ class Call:
             )
             raise UnsupportedRestart(msg)
         await self.peer.add_candidates(fragment)
+
+    async def _ended_meanwhile(self) -> NotFoundError:
+        """What to raise once all of it has ended."""
+        await self.close("left")
+        return NotFoundError(
+            "call: expected it to last until it was answered, it was ended before; call again"
+        )
 
     def end(self, reason: str) -> asyncio.Task[None]:
         """Begin to end, for the first reason given; the task is done when everything has ended."""
@@ -101,6 +125,8 @@ class Call:
         """Why the call should end by itself now, if it should."""
         if not self._connected:
             return "connect_timeout" if now >= self._connect_by else None
+        if self.peer.gate.flooding:
+            return "flood"
         return self._overdue(now)
 
     def _state_changed(self, state: str) -> None:
@@ -112,8 +138,18 @@ class Call:
         reason = None
         while reason is None:
             await asyncio.sleep(WATCH_INTERVAL)
-            reason = self.due_reason(self._clock())
+            now = self._clock()
+            self._tell_refused(now)
+            reason = self.due_reason(now)
         self.end(reason)
+
+    def _tell_refused(self, now: Seconds) -> None:
+        if now < self._tell_at:
+            return
+        refused = self.peer.dropped + self.peer.faults
+        if news := refused - self._told:
+            logger.warning("call refuses what it is sent", call=self._name, counts=dict(news))
+            self._told, self._tell_at = refused, now + REPORT_INTERVAL
 
     async def _end(self, reason: str) -> None:
         if self._watching is not None:

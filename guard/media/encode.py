@@ -21,21 +21,41 @@ KEYFRAME_SECONDS = 10
 """Longest time between keyframes that nobody asked for."""
 
 
-def _options(codec: Codec, bitrate: int) -> dict[str, str]:
+BITS_PER_PIXEL = 0.08
+LEAST_BITRATE, MOST_BITRATE = 150_000, 2_500_000
+
+
+def usual_bitrate(size: tuple[int, int], fps: float) -> int:
+    """Bits a second at which a face of a call looks like one."""
+    return round(min(MOST_BITRATE, max(LEAST_BITRATE, size[0] * size[1] * fps * BITS_PER_PIXEL)))
+
+
+def _options(codec: Codec, bitrate: int, preset: str) -> dict[str, str]:
     rate = {"minrate": str(bitrate), "maxrate": str(bitrate), "bufsize": str(bitrate)}
     if codec is Codec.VP8:
         # As WebRTC endpoints set libvpx: constant bitrate, no look-ahead, one partition.
         return {**rate, "deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0", "static-thresh": "1"}
-    return {**rate, "preset": "veryfast", "tune": "zerolatency", "profile": "baseline", "forced-idr": "1"}
+    return {**rate, "preset": preset, "tune": "zerolatency", "profile": "baseline", "forced-idr": "1"}
 
 
 class VideoEncoder:
     """Encodes frames of one size; H.264 comes out as constrained baseline with headers at every keyframe.
 
+    ``preset`` is x264's: how much time it takes to look for what saves bits.
+
     Raises MediaError for a frame of another size, for odd sides in H.264, and where the encoder refuses.
     """
 
-    def __init__(self, codec: Codec | str, width: int, height: int, fps: float, bitrate: int) -> None:
+    def __init__(
+        self,
+        codec: Codec | str,
+        width: int,
+        height: int,
+        fps: float,
+        bitrate: int,
+        *,
+        preset: str = "veryfast",
+    ) -> None:
         self.codec = Codec(codec)
         self.width = width
         self.height = height
@@ -44,7 +64,7 @@ class VideoEncoder:
                 f"VideoEncoder: expected even sides for H.264, got {width} x {height}; cut one row or column"
             )
             raise MediaError(msg)
-        self._context = self._open(fps, bitrate)
+        self._context = self._open(fps, bitrate, preset)
         self._forced = True
         self._last_ticks = -1
 
@@ -79,7 +99,7 @@ class VideoEncoder:
         pts = ticks / self.codec.clock_rate
         return AccessUnit(self.codec, payload, ticks & 0xFFFFFFFF, pts, keyframe, at, size)
 
-    def _open(self, fps: float, bitrate: int) -> VideoCodecContext:
+    def _open(self, fps: float, bitrate: int, preset: str) -> VideoCodecContext:
         context = cast("VideoCodecContext", av.CodecContext.create(ENCODERS[self.codec], "w"))
         context.width = self.width
         context.height = self.height
@@ -89,7 +109,7 @@ class VideoEncoder:
         context.time_base = Fraction(1, self.codec.clock_rate)
         context.gop_size = max(1, round(fps * KEYFRAME_SECONDS))
         context.thread_count = 1
-        context.options = _options(self.codec, bitrate)
+        context.options = _options(self.codec, bitrate, preset)
         return context
 
 

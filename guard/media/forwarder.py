@@ -1,13 +1,15 @@
-"""One publisher's units to its subscribers: bounded queues, nothing decoded, nothing encoded."""
+"""One publisher's media to its subscribers: what all relays share, and the one that sends whole units."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
+from guard.core.types import VideoFrame
 from guard.core.units import Clock, Seconds
-from guard.media.assembler import AccessUnit, Kind
+from guard.media.assembler import AccessUnit, Kind, Packet
+from guard.media.rtp.inbound import SenderReport
 from guard.media.signalling import OPUS, Format
 from guard.media.transport import Peer
 
@@ -82,11 +84,133 @@ class UnitQueue:
             self._sending = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Leg:
+class Leg(Protocol):
     """What one subscriber is sent."""
 
-    queues: dict[Kind, UnitQueue]
+    @property
+    def needs_keyframe(self) -> bool:
+        """Whether the subscriber sees nothing before the next keyframe."""
+
+    @property
+    def sent(self) -> int:
+        """Pictures sent."""
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """What was not sent, by reason."""
+
+    @property
+    def delays(self) -> deque[Seconds]:
+        """From arrival to sent, of the last pictures."""
+
+    def bitrate(self, now: Seconds) -> int | None:
+        """What the subscriber says that it can take, bit/s; None where it said nothing lately."""
+
+    def close(self) -> None:
+        """Send nothing more."""
+
+
+LegT = TypeVar("LegT", bound=Leg)
+
+
+class Forwarder(ABC, Generic[LegT]):
+    """How a publisher's media reaches its subscribers.
+
+    It is handed everything in three forms and forwards one of them: packets as they come, access units as
+    they are whole, frames as they are decoded. Forwarding never waits.
+    """
+
+    def __init__(self) -> None:
+        self._legs: list[LegT] = []
+        self._sent_before = 0
+        self._dropped_before: Counter[str] = Counter()
+
+    def forward_packet(self, packet: Packet) -> None:
+        """Take a packet, on the event loop."""
+
+    def forward_unit(self, unit: AccessUnit) -> None:
+        """Take an access unit, on the event loop."""
+
+    def forward_frame(self, frame: VideoFrame) -> None:
+        """Take a decoded picture, in the decoder's thread."""
+
+    def forward_report(self, report: SenderReport) -> None:
+        """Take what the publisher says of its clock, on the event loop."""
+
+    def attach(
+        self, peer: Peer, video: Format, *, audio: bool, on_keyframe_wanted: Callable[[], None]
+    ) -> LegT:
+        """Give a subscriber's peer its tracks, before it answers."""
+        leg = self._open_leg(peer, video, audio=audio, on_keyframe_wanted=on_keyframe_wanted)
+        self._legs.append(leg)
+        return leg
+
+    @abstractmethod
+    def _open_leg(
+        self, peer: Peer, video: Format, *, audio: bool, on_keyframe_wanted: Callable[[], None]
+    ) -> LegT:
+        """Make the tracks of a subscriber."""
+
+    def detach(self, leg: LegT) -> None:
+        """Send a subscriber nothing more; its counts stay in the sums."""
+        leg.close()
+        if leg in self._legs:
+            self._legs.remove(leg)
+            self._sent_before += leg.sent
+            self._dropped_before += leg.dropped
+
+    def needs_keyframe(self) -> bool:
+        """Whether a subscriber sees nothing before the publisher's next keyframe."""
+        return any(leg.needs_keyframe for leg in self._legs)
+
+    def sent(self) -> int:
+        """Pictures sent, all subscribers together."""
+        return self._sent_before + sum(leg.sent for leg in self._legs)
+
+    def dropped(self) -> Counter[str]:
+        """What was not sent by reason, all subscribers together."""
+        return sum((leg.dropped for leg in self._legs), Counter(self._dropped_before))
+
+    def delays(self) -> list[Seconds]:
+        """Seconds from arrival to sent of the last pictures, unsorted."""
+        return [delay for leg in self._legs for delay in leg.delays]
+
+    def bitrate(self, now: Seconds) -> int | None:
+        """What the slowest subscriber says that it can take, bit/s; None where none said anything lately."""
+        return min((rate for leg in self._legs if (rate := leg.bitrate(now)) is not None), default=None)
+
+    async def close(self) -> None:
+        """End what runs beside the event loop, and wait for it."""
+
+
+class UnitLeg:
+    """One subscriber's queues of access units."""
+
+    def __init__(self, queues: dict[Kind, UnitQueue]) -> None:
+        self.queues = queues
+
+    @property
+    def needs_keyframe(self) -> bool:
+        """Whether the subscriber sees nothing before the next keyframe."""
+        return self.queues["video"].needs_keyframe
+
+    @property
+    def sent(self) -> int:
+        """Pictures sent."""
+        return self.queues["video"].sent
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Units not sent, by reason."""
+        return sum((queue.dropped for queue in self.queues.values()), Counter[str]())
+
+    @property
+    def delays(self) -> deque[Seconds]:
+        """From arrival to sent, of the last pictures."""
+        return self.queues["video"].delays
+
+    def bitrate(self, _now: Seconds) -> None:
+        """Nothing: aiortc's sender keeps to itself what it hears of that."""
 
     def close(self) -> None:
         """End every queue."""
@@ -94,86 +218,29 @@ class Leg:
             queue.close()
 
 
-class Forwarder(Protocol):
-    """How a publisher's media reaches its subscribers; the seam at which raw RTP forwarding takes over."""
-
-    def forward(self, unit: AccessUnit) -> None:
-        """Send a unit to every subscriber; never waits."""
-
-    def attach(
-        self, peer: Peer, video: Format, *, audio: bool, on_keyframe_wanted: Callable[[], None]
-    ) -> Leg:
-        """Give a subscriber's peer its tracks, before it answers."""
-
-    def detach(self, leg: Leg) -> None:
-        """Send a subscriber nothing more."""
-
-    def needs_keyframe(self) -> bool:
-        """Whether a subscriber sees nothing before the next keyframe."""
-
-    def sent(self) -> int:
-        """Video units sent, all subscribers together."""
-
-    def dropped(self) -> Counter[str]:
-        """Units dropped by reason, all subscribers together."""
-
-    def delays(self) -> list[Seconds]:
-        """Seconds from arrival to sent of the last video units, unsorted."""
-
-
-class UnitForwarder:
+class UnitForwarder(Forwarder[UnitLeg]):
     """Forwards whole access units; each subscriber's sender splits them into RTP anew."""
 
     def __init__(self, queue_units: int, clock: Clock) -> None:
+        super().__init__()
         self._queue_units = queue_units
         self._clock = clock
-        self._legs: list[Leg] = []
-        self._sent_before = 0
-        self._dropped_before: Counter[str] = Counter()
 
-    def forward(self, unit: AccessUnit) -> None:
-        """Send a unit to every subscriber; never waits."""
+    def forward_unit(self, unit: AccessUnit) -> None:
+        """Leave a unit in every subscriber's queue."""
         for leg in self._legs:
             if (queue := leg.queues.get(unit.codec.kind)) is not None:
                 queue.put(unit)
 
-    def attach(
+    def _open_leg(
         self, peer: Peer, video: Format, *, audio: bool, on_keyframe_wanted: Callable[[], None]
-    ) -> Leg:
-        """Give a subscriber's peer its tracks, before it answers."""
-        leg = Leg({"video": UnitQueue(self._queue_units, self._clock)})
+    ) -> UnitLeg:
+        leg = UnitLeg({"video": UnitQueue(self._queue_units, self._clock)})
         peer.send(video, leg.queues["video"], on_keyframe_wanted)
         if audio:
             leg.queues["audio"] = UnitQueue(self._queue_units, self._clock)
             peer.send(OPUS, leg.queues["audio"], _nothing)
-        self._legs.append(leg)
         return leg
-
-    def detach(self, leg: Leg) -> None:
-        """Send a subscriber nothing more; its counts stay in the sums."""
-        leg.close()
-        if leg in self._legs:
-            self._legs.remove(leg)
-            self._sent_before += leg.queues["video"].sent
-            for queue in leg.queues.values():
-                self._dropped_before += queue.dropped
-
-    def needs_keyframe(self) -> bool:
-        """Whether a subscriber sees nothing before the next keyframe."""
-        return any(leg.queues["video"].needs_keyframe for leg in self._legs)
-
-    def sent(self) -> int:
-        """Video units sent, all subscribers together."""
-        return self._sent_before + sum(leg.queues["video"].sent for leg in self._legs)
-
-    def dropped(self) -> Counter[str]:
-        """Units dropped by reason, all subscribers together."""
-        queues = [queue for leg in self._legs for queue in leg.queues.values()]
-        return sum((queue.dropped for queue in queues), Counter(self._dropped_before))
-
-    def delays(self) -> list[Seconds]:
-        """Seconds from arrival to sent of the last video units, unsorted."""
-        return [delay for leg in self._legs for delay in leg.queues["video"].delays]
 
 
 def _nothing() -> None:

@@ -1,9 +1,12 @@
 """What a hostile packet has to pass before aiortc sees it; pure."""
 
 from collections import Counter
+from collections.abc import Container
+from dataclasses import dataclass
 from enum import Enum, auto, unique
+from typing import Final
 
-from guard.core.units import Seconds
+from guard.core.units import Clock, Seconds
 
 MAX_DATAGRAM = 1472
 """Payload of UDP over IPv4 on Ethernet; larger ones make libsrtp raise."""
@@ -13,6 +16,30 @@ LAST_STUN_BYTE = 3
 
 MAX_KNOWN_ADDRESSES = 32
 MAX_WAITING_DATAGRAMS = 512
+BURST: Final = 0.5
+"""Seconds' worth of the limits that may come at once."""
+
+STUN_PER_S: Final = 100
+"""Checks and answers taken from a call; each costs two HMACs. Browsers send about 25 a second at most."""
+
+RTCP_BYTES_PER_S: Final = 32_768
+"""About a twentieth of a call's video (RFC 3550 section 6.2); one datagram may hold hundreds of packets."""
+
+MAX_DTLS_BYTES: Final = 262_144
+"""In the whole call: a handshake takes some 10,000, and afterwards only its end is told by DTLS.
+
+OpenSSL is asked for one record a datagram, so that others in it would be kept until the call ends.
+"""
+
+FLOOD_FACTOR: Final = 2
+FLOOD_SPAN: Seconds = 5.0
+"""Whoever sends more than twice the limits for so long is no caller."""
+
+STUN_HEADER: Final = 20
+BINDING_REQUEST: Final = b"\x00\x01"
+DTLS_BYTES: Final = range(20, 64)
+"""First bytes of DTLS (RFC 7983 section 7)."""
+
 MAX_JUMP = 1000
 """Sequence numbers skipped at once; more would make the search for missing packets cost milliseconds."""
 
@@ -28,34 +55,125 @@ def is_rtp(datagram: bytes) -> bool:
     return len(datagram) > 1 and 127 < datagram[0] < 192 and not 192 <= datagram[1] <= 223  # noqa: PLR2004 -- as the RFCs have them
 
 
-class DatagramGate:
-    """Admits datagrams of 1..1472 bytes; media and DTLS only from addresses that passed an ICE check.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is taken from one call, all its sockets together; half a second's worth at once."""
 
-    ``dropped`` counts by reason: ``size``, ``stranger``, ``overflow``.
+    packets_per_s: int = 3_000
+    bytes_per_s: int = 3_000_000
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+class Bucket:
+    """A token bucket: ``rate`` a second, never more than ``burst`` at once; full at first."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = self._level = burst
+        self._at: Seconds = 0.0
+
+    def take(self, amount: float, now: Seconds) -> bool:
+        """Whether there is that much, which is then taken."""
+        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        self._at = now
+        if self._level < amount:
+            return False
+        self._level -= amount
+        return True
+
+
+def is_stun(datagram: bytes) -> bool:
+    """Whether a datagram claims to be STUN (RFC 7983 section 7)."""
+    return len(datagram) > 0 and datagram[0] <= LAST_STUN_BYTE
+
+
+def is_awaited(datagram: bytes, username: bytes, transactions: Container[bytes]) -> bool:
+    """Whether STUN answers one of our transactions, or is a check that names us (RFC 8489 section 5).
+
+    Whoever has our answer knows ``username``: our ICE user name fragment with its colon. Nothing is parsed
+    here, and nobody else is given an answer.
+    """
+    if len(datagram) < STUN_HEADER:
+        return False
+    return datagram[8:STUN_HEADER] in transactions or (
+        datagram.startswith(BINDING_REQUEST) and username in datagram
+    )
+
+
+class DatagramGate:
+    """Admits datagrams of 1..1472 bytes: STUN meant for us; the rest from addresses that passed a check.
+
+    There is one for all sockets of a call. What strangers send costs a look and a count. ``dropped`` counts
+    by reason: ``size``, ``stranger``, ``stun`` that is not for us, ``overflow`` of the queue, ``flood``
+    beyond the limits, and ``dtls`` beyond what any handshake needs. ``flooding`` stays set once somebody who
+    passed a check has sent twice what is allowed for five seconds.
     """
 
-    def __init__(self, dropped: Counter[str]) -> None:
+    def __init__(self, dropped: Counter[str], clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
         self.dropped = dropped
-        self._known: set[Address] = set()
+        self.flooding = False
+        self._clock = clock
+        self._limits = limits
+        self._known: dict[Address, None] = {}
+        self._packets = Bucket(limits.packets_per_s, limits.packets_per_s * BURST)
+        self._bytes = Bucket(limits.bytes_per_s, limits.bytes_per_s * BURST)
+        self._stun = Bucket(STUN_PER_S, STUN_PER_S)
+        self._rtcp = Bucket(RTCP_BYTES_PER_S, RTCP_BYTES_PER_S)
+        self._dtls = Bucket(0, MAX_DTLS_BYTES)
+        self._seen = (0, 0)
+        self._seen_since = clock()
 
     def know(self, address: Address) -> None:
-        """This address passed an authenticated ICE check."""
-        if len(self._known) < MAX_KNOWN_ADDRESSES:
-            self._known.add(address)
+        """This address passed an authenticated ICE check; the one known longest is forgotten for it."""
+        if address not in self._known and len(self._known) >= MAX_KNOWN_ADDRESSES:
+            del self._known[next(iter(self._known))]
+        self._known[address] = None
 
     def knows(self, address: Address) -> bool:
         """Whether the address passed an ICE check."""
         return address in self._known
 
-    def admit(self, datagram: bytes, address: Address, waiting: int) -> bool:
-        """Whether to take this datagram while ``waiting`` others are queued (RFC 7983 section 7)."""
-        if not 1 <= len(datagram) <= MAX_DATAGRAM:
+    def admit_stun(self, datagram: bytes, username: bytes, transactions: Container[bytes]) -> bool:
+        """Whether to parse this STUN, which authenticates itself; for the rest see ``is_awaited``."""
+        if len(datagram) > MAX_DATAGRAM:
             return self._drop("size")
-        if datagram[0] <= LAST_STUN_BYTE:  # STUN authenticates itself
-            return True
+        if not is_awaited(datagram, username, transactions):
+            return self._drop("stun")
+        now = self._clock()
+        self._measure(len(datagram), now)
+        return self._stun.take(1, now) or self._drop("flood")
+
+    def admit(self, datagram: bytes, address: Address, waiting: int) -> bool:
+        """Whether to take this datagram, no STUN, while ``waiting`` others are queued."""
+        size = len(datagram)
+        if not 1 <= size <= MAX_DATAGRAM:
+            return self._drop("size")
         if address not in self._known:
             return self._drop("stranger")
+        now = self._clock()
+        self._measure(size, now)
+        if not (self._packets.take(1, now) and self._bytes.take(size, now)):
+            return self._drop("flood")
+        if datagram[0] in DTLS_BYTES:
+            if not self._dtls.take(size, now):
+                return self._drop("dtls")
+        elif not (is_rtp(datagram) or self._rtcp.take(size, now)):
+            return self._drop("flood")
         return waiting < MAX_WAITING_DATAGRAMS or self._drop("overflow")
+
+    def _measure(self, size: int, now: Seconds) -> None:
+        """Note what came, whether it is taken or not, and judge it every five seconds."""
+        packets, size_all = self._seen
+        self._seen = packets + 1, size_all + size
+        span = now - self._seen_since
+        if span >= FLOOD_SPAN:
+            much = FLOOD_FACTOR * span
+            packets, size_all = self._seen
+            if packets > much * self._limits.packets_per_s or size_all > much * self._limits.bytes_per_s:
+                self.flooding = True
+            self._seen, self._seen_since = (0, 0), now
 
     def _drop(self, reason: str) -> bool:
         self.dropped[reason] += 1

@@ -4,10 +4,12 @@ Units are read on the event loop, so what reading one may cost is bounded.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from guard.core.errors import MediaError
 from guard.core.units import Seconds
+from guard.media.gates import Bucket
 
 VP8_START_CODE = b"\x9d\x01\x2a"
 NAL_IDR = 5
@@ -16,12 +18,18 @@ MAX_GOLOMB_ZEROS = 32
 MAX_NAL_UNITS = 1024
 """NAL units of one access unit: enough for a picture of 1.2 MB in slices of a packet each."""
 
-MAX_PARAMETER_SETS = 4
-MAX_PARAMETER_SET_BYTES = 64
-"""Of a sequence parameter set so many are read; the size stands in the first dozen."""
+FIRST_NAL_UNITS = 4
+"""Of one packet so many are looked at: a delimiter, enhancement information, then parameter sets."""
 
-HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
-"""Profiles whose sequence parameter set also holds chroma and bit depth (H.264 7.3.2.1.1)."""
+MAX_PARAMETER_SETS = 4
+MAX_PARAMETER_SET_BYTES = 1200
+MAX_PARAMETER_SET_CODES = 512
+"""Of a sequence parameter set so much is read: twelve scaling lists; without them the size stands in the
+first dozen bytes."""
+
+HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 138, 144, 244})
+"""Profiles whose sequence parameter set also holds chroma and bit depth (H.264 7.3.2.1.1), as FFmpeg reads
+it: another list would find another size than the decoder does."""
 
 
 class UnitHeaders(NamedTuple):
@@ -57,6 +65,12 @@ def is_vp8_keyframe(payload: bytes) -> bool:
     return bool(payload) and not payload[0] & 1
 
 
+def begins_h264_keyframe(payload: bytes) -> bool:
+    """Whether the first NAL units of a packet, in Annex B, hold a parameter set or an IDR slice."""
+    first = islice(nal_units(payload), FIRST_NAL_UNITS)
+    return any(nal[0] & 0x1F in {NAL_IDR, NAL_SPS} for nal in first if nal)
+
+
 def nal_units(payload: bytes) -> Iterator[bytes]:
     """NAL units of an Annex B byte stream, without start codes (a trailing zero byte may remain).
 
@@ -88,15 +102,15 @@ def vp8_picture_size(payload: bytes) -> tuple[int, int] | None:
 def sps_size(sps: bytes) -> tuple[int, int] | None:
     """Coded width and height of a sequence parameter set, whole macroblocks (H.264 7.3.2.1.1).
 
-    None for a torn set, and for one with scaling matrices: there the decoder's own limit holds.
+    None for a torn or endless set: there the decoder's own limit holds.
     """
     bits = BitReader(sps[:MAX_PARAMETER_SET_BYTES].replace(b"\0\0\3", b"\0\0"))
     try:
         profile = bits.take(8)
         bits.take(16)
         bits.golomb()
-        if profile in HIGH_PROFILES and not _skip_chroma(bits):
-            return None
+        if profile in HIGH_PROFILES:
+            _skip_chroma(bits)
         bits.golomb()
         _skip_order_count(bits)
         bits.golomb()
@@ -107,13 +121,27 @@ def sps_size(sps: bytes) -> tuple[int, int] | None:
     return width * 16, height * 16 * (2 - frames_only)
 
 
-def _skip_chroma(bits: "BitReader") -> bool:
+def _skip_chroma(bits: "BitReader") -> None:
+    lists = 8
     if bits.golomb() == 3:  # noqa: PLR2004 -- chroma_format_idc 4:4:4
         bits.take(1)
+        lists = 12
     bits.golomb()
     bits.golomb()
     bits.take(1)
-    return not bits.take(1)
+    if bits.take(1):
+        for number in range(lists):
+            if bits.take(1):
+                _skip_scaling_list(bits, 16 if number < 6 else 64)  # noqa: PLR2004 -- six of 4x4 come first
+
+
+def _skip_scaling_list(bits: "BitReader", size: int) -> None:
+    """H.264 7.3.2.1.1.1: a list may end early, with a scale of 0."""
+    scale = 8
+    for _ in range(size):
+        scale = (scale + bits.signed_golomb()) % 256
+        if scale == 0:
+            return
 
 
 def _skip_order_count(bits: "BitReader") -> None:
@@ -129,51 +157,77 @@ def _skip_order_count(bits: "BitReader") -> None:
 
 
 class BitReader:
-    """Reads bits, most significant first; ValueError behind the end."""
+    """Reads bits, most significant first; ValueError behind the end, and after so many Exp-Golomb codes."""
 
     def __init__(self, source: bytes) -> None:
-        self._bits = int.from_bytes(source, "big")
-        self._left = len(source) * 8
+        self._bits = f"{int.from_bytes(source, 'big'):0{len(source) * 8}b}" if source else ""
+        self._at = 0
+        self._codes = MAX_PARAMETER_SET_CODES
 
     def take(self, count: int) -> int:
-        """The next ``count`` bits as an unsigned number."""
-        self._left -= count
-        if self._left < 0:
+        """The next ``count`` bits, at least one, as an unsigned number."""
+        end = self._at + count
+        if end > len(self._bits):
             msg = "BitReader: behind the end"
             raise ValueError(msg)
-        return self._bits >> self._left & (1 << count) - 1
+        taken = self._bits[self._at : end]
+        self._at = end
+        return int(taken, 2)
 
     def golomb(self) -> int:
         """The next unsigned Exp-Golomb number (H.264 9.1); signed ones take the same bits."""
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-            if zeros > MAX_GOLOMB_ZEROS:
-                msg = "BitReader: no Exp-Golomb number"
-                raise ValueError(msg)
-        return (1 << zeros) - 1 + self.take(zeros)
+        self._codes -= 1
+        zeros = self._bits.find("1", self._at) - self._at
+        if not (0 <= zeros <= MAX_GOLOMB_ZEROS and self._codes >= 0):
+            msg = "BitReader: no Exp-Golomb number, or too many"
+            raise ValueError(msg)
+        self._at += zeros
+        return self.take(zeros + 1) - 1
+
+    def signed_golomb(self) -> int:
+        """The next signed Exp-Golomb number (H.264 9.1.1)."""
+        number = self.golomb()
+        return (number + 1) // 2 if number % 2 else -(number // 2)
+
+
+REQUESTS_PER_SECOND = 1.0
+REQUESTS_AT_ONCE = 4.0
+"""So many requests may follow on one another before the average counts: people often join together."""
 
 
 class KeyframeRequests:
-    """Merges what subscribers and decoder ask for: while a keyframe is wanted, one request an interval."""
+    """Merges what subscribers and decoder ask for: while a keyframe is wanted, one request an interval.
+
+    On average there is at most one a second, whatever is asked for.
+    """
 
     def __init__(self, interval: Seconds) -> None:
         self.sent = 0
         self._interval = interval
         self._wanted = False
         self._last: Seconds | None = None
+        self._coming: Seconds | None = None
+        self._average = Bucket(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
 
     def want(self) -> None:
         """Somebody cannot go on without a keyframe."""
         self._wanted = True
 
+    def begun(self, now: Seconds) -> None:
+        """A keyframe begins to come: for an interval, ask for no other."""
+        self._coming = now
+
     def arrived(self) -> None:
         """A keyframe came: nobody waits any more."""
         self._wanted = False
+        self._coming = None
 
     def due(self, now: Seconds) -> bool:
         """Whether to ask the publisher now; a yes counts as asked."""
-        if not self._wanted or (self._last is not None and now - self._last < self._interval):
+        if not self._wanted:
+            return False
+        soon = any(at is not None and now - at < self._interval for at in (self._last, self._coming))
+        if soon or not self._average.take(1, now):
             return False
         self._last = now
         self.sent += 1

@@ -4,23 +4,26 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guard.config import IceSettings, MediaSettings
 from guard.core.errors import MediaError, NotFoundError, SignallingError, UnsupportedCodec
 from guard.core.types import VideoFrame
 from guard.core.units import Clock, ParticipantId, Seconds
 from guard.core.windows import Pace
-from guard.media.assembler import AccessUnit, Assembler, Codec, Packet
+from guard.media.assembler import AccessUnit, Assembler, Codec, Packet, read_headers
 from guard.media.call import Call, settle
 from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder
-from guard.media.forwarder import Forwarder, Leg, UnitForwarder
+from guard.media.gates import Limits
+from guard.media.forwarder import Forwarder, Leg
 from guard.media.keyframes import KeyframeRequests
-from guard.media.signalling import OPUS, Format, Offer, read_offer
+from guard.media.relays.opening import open_forwarder
+from guard.media.offers import take_offer
+from guard.media.signalling import OPUS, Format, Offer
 from guard.telemetry.stamps import percentile
 
 if TYPE_CHECKING:
-    from guard.media.inbound import InboundTrack
+    from guard.media.rtp.inbound import InboundTrack
 
 AUDIO_WINDOW_PACKETS = 8
 AUDIO_HOLD: Seconds = 0.06
@@ -62,11 +65,12 @@ class Subscription:
         sid: str,
         ice: IceSettings,
         clock: Clock,
-        forwarder: Forwarder,
+        forwarder: Forwarder[Any],
         on_ended: Callable[["Subscription", str], None],
+        limits: Limits,
     ) -> None:
         self.sid = sid
-        self._call = Call(ice, clock, self._finish)
+        self._call = Call(sid, ice, clock, self._finish, limits=limits)
         self._forwarder = forwarder
         self._on_ended = on_ended
         self._leg: Leg | None = None
@@ -106,9 +110,9 @@ class Subscription:
 class Publication:
     """One publisher: relays it to its subscribers and decodes it beside that.
 
-    ``on_frame`` is called in the decoder's thread, ``on_closed`` once on the event loop, after everything has
-    ended, with ``left``, ``ice_failed``, ``connect_timeout``, ``idle``, ``frame_policy`` or what close() was
-    given. All methods belong to the event loop.
+    ``on_frame`` is called in the decoder's thread; with None nothing is decoded. ``on_closed`` is called once
+    on the event loop, after everything has ended, with ``left``, ``ice_failed``, ``connect_timeout``,
+    ``idle``, ``frame_policy``, ``flood`` or what close() was given. All methods belong to the event loop.
     """
 
     def __init__(  # noqa: PLR0917 -- called once, by the session floor
@@ -117,7 +121,7 @@ class Publication:
         media: MediaSettings,
         ice: IceSettings,
         clock: Clock,
-        on_frame: Callable[[VideoFrame], None],
+        on_frame: Callable[[VideoFrame], None] | None,
         on_closed: Callable[[str], None],
     ) -> None:
         self.pid = pid
@@ -127,14 +131,16 @@ class Publication:
         self._ice = ice
         self._clock = clock
         self._on_frame = on_frame
+        self._taps = on_frame is not None or media.relay != "rtp"
         self._on_closed = on_closed
-        self._call = Call(ice, clock, self._finish, self._idle)
+        self._limits = Limits(media.packets_per_s, media.bytes_per_s)
+        self._call = Call(pid, ice, clock, self._finish, self._idle, limits=self._limits)
         self._format: Format | None = None
         self._video_track: InboundTrack | None = None
         self._video = Assembler(Codec.VP8, max_bytes=media.max_access_unit_bytes)
         self._voice = Assembler(Codec.OPUS, window=AUDIO_WINDOW_PACKETS, hold=AUDIO_HOLD)
         self._keyframes = KeyframeRequests(media.keyframe_interval_s)
-        self._forwarder: Forwarder = UnitForwarder(media.forward_queue_units, clock)
+        self._forwarder = open_forwarder(media, clock)
         self._video_decoder = VideoDecoder(
             clock,
             self._take_frame,
@@ -158,13 +164,16 @@ class Publication:
         if self._format is not None or self._call.ended:
             msg = f"publication {self.pid}: expected its first offer, got another; make a new publication"
             raise SignallingError(msg)
-        offer = read_offer(offer_sdp, "publish")
+        offer = await self._call.take_offer(offer_sdp, "publish")
         self._format = offer.video[0]
         self.has_audio = offer.audio
         self._video = Assembler(self._format.codec, max_bytes=self._media.max_access_unit_bytes)
-        self._video_track = self._call.peer.receive("video", (self._format,), self._on_video_packet)
+        on_report = self._forwarder.forward_report
+        self._video_track = self._call.peer.receive(
+            "video", (self._format,), self._on_video_packet, on_report=on_report, allow=self._allow
+        )
         if offer.audio:
-            self._call.peer.receive("audio", (OPUS,), self._on_audio_packet)
+            self._call.peer.receive("audio", (OPUS,), self._on_audio_packet, on_report=on_report)
         return await self._call.answer(offer)
 
     async def add_candidates(self, fragment: str | bytes) -> None:
@@ -180,7 +189,7 @@ class Publication:
         publication has ended. ``on_closed`` is called once for a subscription that began: also before the
         NotFoundError of a publication that ends while it answers, but for no other error.
         """
-        offer = read_offer(offer_sdp, "subscribe")
+        offer = await take_offer(offer_sdp, "subscribe")
         if self._format is None or self._call.ended:
             raise NotFoundError(self._ended_text())
         if self._format not in offer.video:
@@ -191,7 +200,7 @@ class Publication:
             on_closed(reason)
 
         sid = f"{self.pid}-{next(self._numbers)}"
-        subscription = Subscription(sid, self._ice, self._clock, self._forwarder, ended)
+        subscription = Subscription(sid, self._ice, self._clock, self._forwarder, ended, self._limits)
         self._subscriptions.add(subscription)
         answer: str | None = None
         try:
@@ -243,53 +252,74 @@ class Publication:
 
     def _on_video_packet(self, packet: Packet) -> None:
         self._heard_at = packet.arrived_at
+        if self._call.ended:
+            return
         try:
-            units = self._video.push(packet)
+            if packet.keyframe:
+                self._check_size(read_headers(packet.codec, packet.payload).size)
+                self._keyframes.begun(packet.arrived_at)
+            self._forwarder.forward_packet(packet)
+            for unit in self._video.push(packet) if self._taps else ():
+                self._take_unit(unit)
         except MediaError:
             self._call.end("frame_policy")
             return
-        for unit in units:
-            self._take_unit(unit)
         if self._video.needs_keyframe:
             self._keyframes.want()
+        elif packet.keyframe and not self._taps:
+            self._note_keyframe()
         self._ask_if_due(packet.arrived_at)
 
-    def _take_unit(self, unit: AccessUnit) -> None:
-        if self._call.ended:
-            return
-        width, height = unit.size or (0, 0)
+    def _check_size(self, size: tuple[int, int] | None) -> None:
+        width, height = size or (0, 0)
         if width * height > self._media.max_pixels:
-            self._call.end("frame_policy")
-            return
+            msg = f"picture: expected at most {self._media.max_pixels} pixels, got {width}x{height}"
+            raise MediaError(msg)
+
+    def _take_unit(self, unit: AccessUnit) -> None:
+        self._check_size(unit.size)
         self._units += 1
         self._pace.add(unit.arrived_at)
-        self._forwarder.forward(unit)
+        self._forwarder.forward_unit(unit)
         self._video_decoder.put(unit)
+        if unit.keyframe:
+            self._note_keyframe()
+
+    def _note_keyframe(self) -> None:
+        self._keyframes.arrived()
         if self._forwarder.needs_keyframe() or self._video_decoder.needs_keyframe:
             self._keyframes.want()
-        elif unit.keyframe:
-            self._keyframes.arrived()
 
     def _on_audio_packet(self, packet: Packet) -> None:
         self._heard_at = packet.arrived_at
-        for unit in self._voice.push(packet):
-            self._forwarder.forward(unit)
+        self._forwarder.forward_packet(packet)
+        for unit in self._voice.push(packet) if self._taps else ():
+            self._forwarder.forward_unit(unit)
             self._audio_decoder.put(unit)
 
+    def _allow(self, estimate: int | None) -> int:
+        """What the publisher is told to send at most, bit/s: what the slowest subscriber can take."""
+        told = (estimate, self._forwarder.bitrate(self._clock()))
+        slowest = min((rate for rate in told if rate is not None), default=self._media.max_bitrate)
+        return min(self._media.max_bitrate, max(self._media.min_bitrate, slowest))
+
     def _ask_if_due(self, now: Seconds) -> None:
-        if self._video_track is not None and self._keyframes.due(now):
-            self._call.peer.spawn(self._video_track.send_pli())
+        if self._video_track is not None and self._video_track.packets and self._keyframes.due(now):
+            self._video_track.send_pli()
 
     def _take_frame(self, frame: VideoFrame) -> None:
         self._size = (frame.width, frame.height)
-        self._on_frame(frame)
+        self._forwarder.forward_frame(frame)
+        if self._on_frame is not None:
+            self._on_frame(frame)
 
     def _idle(self, now: Seconds) -> str | None:
         return "idle" if now - self._heard_at >= self._media.idle_timeout_s else None
 
     async def _finish(self, reason: str) -> None:
         subscribers = [subscription.close("publication_ended") for subscription in self._subscriptions]
-        await settle(*subscribers, self._video_decoder.close(), self._audio_decoder.close())
+        decoders = self._video_decoder.close(), self._audio_decoder.close()
+        await settle(*subscribers, *decoders, self._forwarder.close())
         self._on_closed(reason)
 
     def _forward_ms(self) -> tuple[float, float] | None:

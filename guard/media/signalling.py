@@ -19,7 +19,12 @@ from guard.media.assembler import Codec
 MAX_SDP_BYTES = 65_536
 MAX_SDP_LINES = 1_000
 MAX_CODECS = 128
-"""Codec lines of an offer: feedback lines apply to each of them, so that parsing is quadratic in both."""
+"""Codec lines of an offer."""
+
+MAX_FEEDBACK = 16_384
+"""Codec lines times feedback lines: aiortc compares each with each. Browsers offer some 6,000."""
+
+MAX_FRAGMENT_BYTES = 16_384
 
 MAX_SECTIONS = 4
 MAX_CANDIDATES = 16
@@ -150,7 +155,7 @@ def read_fragment(text: str | bytes) -> Fragment:
     """Parse ``application/trickle-ice-sdpfrag`` (RFC 8840 section 9); raise SignallingError."""
     mid, ufrag, ended = "0", None, False
     candidates: list[tuple[str, str]] = []
-    for line in _lines(text):
+    for line in _lines(text, MAX_FRAGMENT_BYTES):
         name, _, value = line.partition(":")
         if name == "a=mid":
             mid = value
@@ -159,10 +164,11 @@ def read_fragment(text: str | bytes) -> Fragment:
         elif name == "a=end-of-candidates":
             ended = True
         elif name == "a=candidate" and not _is_useless_candidate(line):
-            _check_candidate(value)
             candidates.append((mid, value))
     if len(candidates) > MAX_CANDIDATES:
         raise SignallingError(_too_many("candidates", MAX_CANDIDATES, len(candidates)))
+    for _, value in candidates:
+        _check_candidate(value)
     return Fragment(tuple(candidates), ended, ufrag)
 
 
@@ -190,9 +196,9 @@ def _is_address(text: str) -> bool:
     return is_mdns_hostname(text) or "%" not in str(ip_address(text))
 
 
-def _lines(text: str | bytes) -> list[str]:
-    if len(text) > MAX_SDP_BYTES:
-        raise SignallingError(_too_many("bytes of SDP", MAX_SDP_BYTES, len(text)))
+def _lines(text: str | bytes, limit: int = MAX_SDP_BYTES) -> list[str]:
+    if len(text) > limit:
+        raise SignallingError(_too_many("bytes of SDP", limit, len(text)))
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
     except UnicodeDecodeError:
@@ -206,6 +212,11 @@ def _check_counts(lines: list[str]) -> None:
         ("lines of SDP", MAX_SDP_LINES, len(lines)),
         ("media sections", MAX_SECTIONS, _count(lines, "m=")),
         ("codecs", MAX_CODECS, _count(lines, "a=rtpmap:")),
+        (
+            "codecs times RTCP feedbacks",
+            MAX_FEEDBACK,
+            _count(lines, "a=rtpmap:") * _count(lines, "a=rtcp-fb:"),
+        ),
         ("UDP candidates", MAX_CANDIDATES, sum(_is_useful_candidate(line) for line in lines)),
     )
     for what, limit, found in counts:

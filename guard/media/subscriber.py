@@ -20,7 +20,7 @@ from guard.media.signalling import OPUS
 from guard.media.turn import IceServer
 
 if TYPE_CHECKING:
-    from guard.media.inbound import InboundTrack
+    from guard.media.rtp.inbound import InboundTrack
 
 KEYFRAME_INTERVAL: Seconds = 0.5
 
@@ -111,7 +111,7 @@ class WhepSubscriber:
         """Ask for a keyframe (PLI)."""
         self._keyframe_requests.want()
         if self._track is not None and self._keyframe_requests.due(self._clock()):
-            self._connection.peer.spawn(self._track.send_pli())
+            self._track.send_pli()
 
     def stats(self) -> SubscriberStats:
         """What came so far."""

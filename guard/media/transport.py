@@ -24,7 +24,6 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceGatherer, RTCIceTransport
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
-from aiortc.rtp import RtpPacket
 from aiortc.sdp import candidate_from_sdp
 
 from guard.config import IceSettings
@@ -32,8 +31,11 @@ from guard.core.errors import SignallingError
 from guard.core.units import Clock, Seconds
 from guard.media.assembler import AccessUnit, Kind, Packet
 from guard.media.frames import MediaPacket, packet_of
+from guard.media.gates import DEFAULT_LIMITS, DatagramGate, Limits
 from guard.media.ice.adapter import HANDLER_FAULTS, IceAdapter, replace, require
-from guard.media.inbound import InboundTrack
+from guard.media.rtp.inbound import InboundTrack, SenderReport
+from guard.media.rtp.inlet import Inlet
+from guard.media.rtp.outbound import Feedback, OutboundTrack
 from guard.media.signalling import MAX_CANDIDATES, PARSER_FAULTS, Format, Fragment, Offer, read_answer
 from guard.media.turn import IceServer
 
@@ -41,7 +43,7 @@ ADAPTED: dict[object, tuple[str, ...]] = {
     RTCPeerConnection: ("_RTCPeerConnection__connect", "_RTCPeerConnection__createDtlsTransport"),
     RTCRtpReceiver: ("receive", "stop"),
     RTCRtpSender: ("_send_keyframe",),
-    RTCDtlsTransport: ("_recv_next", "_send_rtp", "_register_rtp_receiver", "_unregister_rtp_receiver"),
+    RTCDtlsTransport: ("_recv_next", "_register_rtp_receiver", "_unregister_rtp_receiver"),
     StunProtocol: ("datagram_received", "send_stun"),
     Connection: (
         "get_component_candidates",
@@ -49,6 +51,9 @@ ADAPTED: dict[object, tuple[str, ...]] = {
         "add_remote_candidate",
         "_add_remote_candidate",
         "check_incoming",
+        "check_start",
+        "check_state",
+        "switch_role",
         "_remote_candidates_expected",
         "_prune_components",
     ),
@@ -57,8 +62,13 @@ ADAPTED: dict[object, tuple[str, ...]] = {
 }
 """Private names of aiortc and aioice that are used or replaced here, by class or module."""
 
+ADAPTED_TO_SEND_PACKETS: dict[object, tuple[str, ...]] = {
+    RTCRtpSender: ("send", "stop"),
+    RTCDtlsTransport: ("_register_rtp_sender", "_unregister_rtp_sender"),
+}
+"""Those without which units can still be sent, but no packets as they came."""
+
 REFUSALS = (*PARSER_FAULTS, InvalidAccessError, InternalError, InvalidStateError, OperationError)
-MAX_SSRCS = 8
 MAX_FAULTS = 1000
 """A call whose packets made handlers fail so often is ended."""
 
@@ -84,14 +94,27 @@ def check_adapter() -> None:
     for thing, name in (
         (dtls, "_rtp_router"),
         (dtls, "_task"),
+        (dtls, "_rx_srtp"),
+        (dtls, "_tx_srtp"),
         (ice, "_connection"),
         (relayed, "_TurnTransport__close_task"),
     ):
         require(thing, name)
     for name in ("_queue", "_protocols", "_check_list", "_closing", "_remote_candidates", "_nominated"):
         require(ice._connection, name)
-    for name in ("route_rtp", "ssrc_table"):
+    for name in ("payload_type_table", "ssrc_table"):
         require(dtls._rtp_router, name)
+
+
+def check_packet_sender() -> None:
+    """Raise EnvironmentProblem unless packets can be sent as they came; units can be sent all the same."""
+    for owner, names in ADAPTED_TO_SEND_PACKETS.items():
+        for name in names:
+            require(owner, name)
+    set_there = RTCRtpSender.__init__.__code__.co_names  # one cannot be made without an event loop
+    for name in ("_ssrc", "_rtx_ssrc"):
+        if name not in set_there:
+            require(RTCRtpSender, name)
 
 
 def machine_addresses() -> tuple[str, ...]:
@@ -99,7 +122,7 @@ def machine_addresses() -> tuple[str, ...]:
     return tuple(get_host_addresses(use_ipv4=True, use_ipv6=True))
 
 
-class OutboundTrack(MediaStreamTrack):
+class UnitTrack(MediaStreamTrack):
     """A track of encoded units: aiortc's sender splits them into RTP and encodes nothing."""
 
     def __init__(self, kind: Kind, source: UnitSource) -> None:
@@ -131,15 +154,17 @@ class Peer:
         *,
         offers: bool = False,
         relay_only: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.dropped: Counter[str] = Counter()
+        self.gate = DatagramGate(self.dropped, clock, limits)
         self.faults: Counter[str] = Counter()
         bundle = RTCBundlePolicy.MAX_BUNDLE if offers else RTCBundlePolicy.BALANCED
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         # An empty list of servers: with none given aiortc would ask a public STUN server.
         self._pc = RTCPeerConnection(RTCConfiguration([], policy, bundle))
         own = ice.host_addresses or machine_addresses()
-        self._ice = IceAdapter(ice, own, self.dropped, self.faults, self.spawn, relay_only=relay_only)
+        self._ice = IceAdapter(ice, own, self.gate, self.faults, self.spawn, relay_only=relay_only)
         self._clock = clock
         self._transports: list[RTCDtlsTransport] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -160,22 +185,40 @@ class Peer:
         return None
 
     def receive(
-        self, kind: Kind, formats: tuple[Format, ...], on_packet: Callable[[Packet], None]
+        self,
+        kind: Kind,
+        formats: tuple[Format, ...],
+        on_packet: Callable[[Packet], None],
+        *,
+        on_report: Callable[[SenderReport], None] = lambda _: None,
+        allow: Callable[[int | None], int | None] = lambda own: own,
     ) -> InboundTrack:
-        """Take one track in one of these formats; packets are handed over on the event loop."""
+        """Take one track in one of these formats; packets and reports are handed over on the event loop.
+
+        ``allow`` says what the peer may send, given our own estimate; bit/s, None for no limit.
+        """
         transceiver = self._pc.addTransceiver(kind, "recvonly")
         transceiver.setCodecPreferences(_capabilities(kind, formats))
-        track = InboundTrack(kind, transceiver, on_packet, self._clock)
+        track = InboundTrack(kind, transceiver, on_packet, self._clock, on_report=on_report, allow=allow)
         replace(transceiver.receiver, "receive", track.receive)
         replace(transceiver.receiver, "stop", track.stop)
         return track
 
     def send(self, format_: Format, source: UnitSource, on_keyframe_wanted: Callable[[], None]) -> None:
         """Send the units of ``source`` to the peer; PLI and FIR of the peer are handed over."""
-        track = OutboundTrack(format_.codec.kind, source)
+        track = UnitTrack(format_.codec.kind, source)
         transceiver = self._pc.addTransceiver(track, "sendonly")
         transceiver.setCodecPreferences(_capabilities(track.kind, (format_,)))
         replace(transceiver.sender, "_send_keyframe", on_keyframe_wanted)
+
+    def send_packets(self, format_: Format, feedback: Feedback, dropped: Counter[str]) -> OutboundTrack:
+        """Send the peer packets that others made; ``dropped`` counts those that could not go out."""
+        transceiver = self._pc.addTransceiver(format_.codec.kind, "sendonly")
+        transceiver.setCodecPreferences(_capabilities(format_.codec.kind, (format_,)))
+        track = OutboundTrack(transceiver, feedback, dropped, self._clock)
+        replace(transceiver.sender, "send", track.send)
+        replace(transceiver.sender, "stop", track.stop)
+        return track
 
     def decline(self, kind: Kind) -> None:
         """Answer a media section of this kind with inactive."""
@@ -265,13 +308,12 @@ class Peer:
     def _adapted(self, dtls: RTCDtlsTransport) -> RTCDtlsTransport:
         """Put the gates between the network and a transport of aiortc, as soon as it is there."""
         self._transports.append(dtls)
-        self._ice.adapt(dtls.transport._connection)
-        self._gate_dtls(dtls)
+        self._ice.adapt(dtls.transport._connection, Inlet(dtls, self.dropped).take)
+        self._guard_handlers(dtls)
         return dtls
 
-    def _gate_dtls(self, dtls: RTCDtlsTransport) -> None:
-        receive_next, router = dtls._recv_next, dtls._rtp_router
-        route = router.route_rtp
+    def _guard_handlers(self, dtls: RTCDtlsTransport) -> None:
+        receive_next = dtls._recv_next
 
         async def receive_next_guarded() -> None:
             try:
@@ -281,14 +323,7 @@ class Peer:
                 if self.faults.total() > MAX_FAULTS:
                     raise ConnectionError from fault
 
-        def route_known(packet: RtpPacket) -> Any:
-            if packet.ssrc not in router.ssrc_table and len(router.ssrc_table) >= MAX_SSRCS:
-                self.dropped["ssrc"] += 1
-                return None
-            return route(packet)
-
         replace(dtls, "_recv_next", receive_next_guarded)
-        replace(router, "route_rtp", route_known)
 
 
 def _capabilities(kind: str, formats: tuple[Format, ...]) -> list[RTCRtpCodecCapability]:

@@ -13,6 +13,7 @@ from guard.detectors.registry import build_detectors
 from guard.faces.landmarker import load_model
 from guard.faces.tracker import FaceTracker
 from guard.inference.open import LoadedEngine, open_engine
+from guard.media.relays.opening import usable_relay
 from guard.media.transport import check_adapter
 from guard.session.events import Events
 from guard.session.leaving import Leaving
@@ -29,6 +30,7 @@ def open_node(settings: Settings, clock: Clock, wall: WallClock) -> Node:
     Raises EnvironmentProblem, ModelError or ConfigError, each naming what was found and how to mend it.
     """
     check_adapter()
+    settings = settings.model_copy(update={"media": usable_relay(settings.media)})
     make_faces = partial(FaceTracker, settings.faces, load_model(settings.faces))
     make_faces().close()  # what is missing is told now, and the first caller does not wait for MediaPipe
     names = settings.analysis

@@ -1,15 +1,26 @@
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from guard.config import IceSettings, MediaSettings
 from guard.core.errors import NotFoundError, SignallingError
+from guard.media import offers
 from guard.media.assembler import Codec
+from guard.media.call import Call
+from guard.media.gates import Limits
 from guard.media.publication import Publication
-from tests.support.media import LOOPBACK, LoopbackPublisher, LoopbackSubscriber
+from tests.support.media import (
+    LOOPBACK,
+    LoopbackPublisher,
+    LoopbackSubscriber,
+    ManualClock,
+    eventually,
+)
 
 pytestmark = pytest.mark.media
 
@@ -34,6 +45,27 @@ class Sockets:
         transport, protocol = await self._open(*args, **settings)
         self.opened.append(transport)
         return transport, protocol
+
+
+class NoThread:
+    """Works at once where it is called, so that a job takes a known number of the loop's steps."""
+
+    def __init__(self, *_: object) -> None:
+        """Take what a pool takes."""
+
+    def submit(self, work: Callable[..., object], *args: object) -> Future[object]:
+        job: Future[object] = Future()
+        job.set_result(work(*args))
+        return job
+
+    def shutdown(self, **_: object) -> None:
+        """Nothing runs."""
+
+
+@pytest.fixture
+def stepwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offers are read on the loop."""
+    monkeypatch.setattr(offers, "ThreadPoolExecutor", NoThread)
 
 
 def publication(closed: list[str], ice: IceSettings = LOOPBACK) -> Publication:
@@ -69,6 +101,7 @@ async def fails(step: Awaitable[object], *kinds: type[Exception]) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("stepwise")
 async def test_a_publication_closed_while_it_answers_ends_once(monkeypatch: pytest.MonkeyPatch):
     text, sockets, refused = await offer(), Sockets(monkeypatch), 0
     # Every step of answering is a place to be interrupted at; after the last one it has been answered.
@@ -92,6 +125,7 @@ async def test_a_publication_closed_while_it_answers_ends_once(monkeypatch: pyte
     assert refused >= 3
 
 
+@pytest.mark.usefixtures("stepwise")
 async def test_a_subscription_whose_publication_ends_while_it_answers_ends_once(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -102,13 +136,12 @@ async def test_a_subscription_whose_publication_ends_while_it_answers_ends_once(
         await one.answer(text)
         subscribing = asyncio.create_task(one.subscribe(watching, closed.append))
         await steps(count)
-        done = subscribing.done()
+        done, began = subscribing.done(), one.stats().subscribers
         one._call.end("left")
-        if await fails(subscribing, NotFoundError):
-            refused += 1
-            assert closed == ["publication_ended"]
+        refused += await fails(subscribing, NotFoundError)
+        assert closed == ["publication_ended"] * (began if refused == count else 0)
         await one.close()
-        assert closed == ["publication_ended"]
+        assert closed == ["publication_ended"] * began
         assert one.stats().subscribers == 0
         assert sockets.left == 0
         if done:
@@ -117,6 +150,7 @@ async def test_a_subscription_whose_publication_ends_while_it_answers_ends_once(
     assert refused >= 3
 
 
+@pytest.mark.usefixtures("stepwise")
 async def test_answering_that_is_cancelled_leaves_no_socket(monkeypatch: pytest.MonkeyPatch):
     text, sockets = await offer(), Sockets(monkeypatch)
     for count in range(1, 100):
@@ -185,3 +219,38 @@ async def test_a_closed_publication_takes_no_offer():
     await one.close()
     with pytest.raises(SignallingError, match="expected its first offer"):
         await one.answer(await offer())
+
+
+async def test_a_call_that_goes_on_flooding_ends_for_that_reason():
+    closed: list[str] = []
+    one, publisher = publication(closed), LoopbackPublisher(Codec.VP8)
+    await publisher.join(one)
+    gate, source, clock = one._call.peer.gate, one._call.peer.remote_address, ManualClock(time.monotonic())
+    assert source is not None
+    gate._clock = clock
+    for _ in range(40_000):
+        clock.now += 6.0 / 40_000
+        gate.admit(b"\x80\x60" + bytes(100), source, 0)
+    await eventually(lambda: closed)
+    assert closed == ["flood"]
+    await publisher.peer.close()
+
+
+async def test_what_a_call_refuses_is_told_once_in_ten_seconds():
+    async def finished(_: str) -> None:
+        """Nobody waits."""
+
+    clock = ManualClock()
+    call = Call("p_1", LOOPBACK, clock, finished, limits=Limits())
+    with capture_logs() as logs:
+        for _ in range(60):
+            call.peer.dropped["stun"] += 1
+            call.peer.faults["error"] += 2
+            call._tell_refused(clock.now)
+            clock.now += 0.5
+        call._tell_refused(clock.now + 10.0)
+        call._tell_refused(clock.now + 30.0)
+    told = [(line["call"], line["counts"]) for line in logs]
+    first, ten_seconds, rest = {"stun": 1, "error": 2}, {"stun": 20, "error": 40}, {"stun": 19, "error": 38}
+    assert told == [("p_1", counts) for counts in (first, ten_seconds, ten_seconds, rest)]
+    await call.peer.close()

@@ -1,4 +1,5 @@
 import dataclasses
+import threading
 import time
 
 import numpy as np
@@ -7,7 +8,8 @@ from av.video.codeccontext import VideoCodecContext
 
 from guard.core.types import VideoFrame
 from guard.media.assembler import AccessUnit, Codec
-from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder
+from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder, open_video_decoder
+from guard.media.worker import HANGS_AFTER
 from tests.support.media import drawn_frames, encoded_units, eventually, tone
 
 pytestmark = pytest.mark.media
@@ -82,10 +84,56 @@ async def test_a_giant_vp8_keyframe_is_refused_unseen_and_decoding_goes_on():
 @pytest.mark.parametrize("spare", [0, -1])
 async def test_the_codec_itself_keeps_to_the_limit_of_pixels(codec: Codec, spare: int):
     decoder = VideoDecoder(time.monotonic, Frames().append, max_pixels=320 * 240 + spare)
-    decoder.put(encoded_units(codec, 1, width=320, height=240)[0])
+    (unit,) = encoded_units(codec, 1, width=320, height=240)
+    decoder.put(dataclasses.replace(unit, size=None))
     await eventually(lambda: decoder.frames or decoder.errors)
     await decoder.close()
     assert (decoder.frames, decoder.errors) == ((1, 0) if spare == 0 else (0, 1))
+
+
+async def test_a_size_that_only_the_codec_finds_is_a_breach_too():
+    decoder = VideoDecoder(time.monotonic, Frames().append, max_pixels=320 * 240 - 1)
+    (unit,) = encoded_units(Codec.H264, 1, width=320, height=240)
+    decoder.put(dataclasses.replace(unit, size=None))
+    await eventually(lambda: decoder.errors)
+    await decoder.close()
+    assert decoder.breach == "oversize"
+
+
+@pytest.mark.parametrize("codec", VIDEO)
+async def test_no_codec_sees_an_announced_giant_and_the_breach_stays(codec: Codec):
+    units = encoded_units(codec, 6, keyframe_every=3, width=160, height=128)
+    frames = Frames()
+    decoder = VideoDecoder(time.monotonic, frames.append, queue_units=10, max_pixels=160 * 128)
+    decoder.put(units[0])
+    assert decoder.breach is None
+    decoder.put(dataclasses.replace(units[0], size=(160, 129)))
+    decoder.put(units[1])
+    assert decoder.needs_keyframe
+    decoder.put(units[3])
+    await eventually(lambda: len(frames) == 2)
+    await decoder.close()
+    assert [frame.pts for frame in frames] == pytest.approx([units[0].pts, units[3].pts], abs=1e-4)
+    assert (decoder.errors, decoder.dropped) == (0, {"crash": 0, "oversize": 1, "no_keyframe": 1})
+    assert decoder.breach == "oversize"
+
+
+async def test_a_decoder_that_hangs_twice_is_a_breach():
+    stuck, hung = threading.Event(), []
+
+    def hang(frame: VideoFrame) -> None:
+        hung.append(frame)
+        stuck.wait()
+
+    decoder = VideoDecoder(time.monotonic, hang)
+    (keyframe,) = encoded_units(Codec.VP8, 1)
+    for number in (1, 2, 3):
+        assert decoder.breach is None
+        decoder.put(dataclasses.replace(keyframe, arrived_at=number * HANGS_AFTER))
+        await eventually(lambda: len(hung) == min(number, 2))  # noqa: B023 -- awaited within the round
+    assert decoder.breach == "hang"
+    stuck.set()
+    await decoder.close()
 
 
 async def test_a_crash_of_who_takes_the_frames_costs_one_frame():
@@ -113,14 +161,14 @@ async def test_a_crash_of_who_takes_the_frames_costs_one_frame():
 async def test_a_crash_of_the_codec_waits_for_the_next_keyframe(monkeypatch: pytest.MonkeyPatch):
     frames = Frames()
     decoder = VideoDecoder(time.monotonic, frames.append, queue_units=10)
-    open_context, crashes = decoder._context_for, iter([True])
+    crashes = iter([True])
 
-    def context_for(codec: Codec) -> VideoCodecContext:
+    def open_context(codec: Codec, max_pixels: int) -> VideoCodecContext:
         if next(crashes, False):
             raise MemoryError
-        return open_context(codec)
+        return open_video_decoder(codec, max_pixels)
 
-    monkeypatch.setattr(decoder, "_context_for", context_for)
+    monkeypatch.setattr("guard.media.decode.open_video_decoder", open_context)
     units = encoded_units(Codec.VP8, 3, keyframe_every=2)
     for unit in units:
         decoder.put(unit)

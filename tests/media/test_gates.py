@@ -2,7 +2,8 @@ from collections import Counter
 
 import pytest
 
-from guard.media.gates import DatagramGate, StreamGate, Verdict
+from guard.media.gates import DatagramGate, Limits, StreamGate, Verdict
+from tests.support.media import ManualClock
 
 pytestmark = pytest.mark.unit
 
@@ -11,39 +12,130 @@ STRANGER = ("192.0.2.2", 4000)
 RTP = b"\x80" + bytes(20)
 
 
+USERNAME = b"ours:"
+CHECK = b"\x00\x01\x00\x0c\x21\x12\xa4\x42" + bytes(12) + b"\x00\x06\x00\x08ours:you"
+RTCP = b"\x80\xc9\x00\x07" + bytes(28)
+DTLS = b"\x16\xfe\xfd" + bytes(1197)
+
+
+class Gated:
+    """A gate with somebody it knows, and a clock to move."""
+
+    def __init__(self, packets_per_s: int = 128, bytes_per_s: int = 128_000) -> None:
+        self.clock = ManualClock()
+        self.gate = DatagramGate(Counter(), self.clock, Limits(packets_per_s, bytes_per_s))
+        self.gate.know(PEER)
+
+    def admits(self, datagram: bytes, count: int = 1, *, within: float = 0.0) -> int:
+        """How many of so many datagrams of the known address it takes, evenly spread over some time."""
+        taken = 0
+        for _ in range(count):
+            self.clock.now += within / count
+            taken += self.gate.admit(datagram, PEER, 0)
+        return taken
+
+    def admits_stun(self, datagram: bytes, *transactions: bytes) -> bool:
+        return self.gate.admit_stun(datagram, USERNAME, set(transactions))
+
+
 @pytest.mark.parametrize("length", [0, 1473, 65_507])
 def test_datagrams_that_crash_the_receiver_are_dropped(length: int):
-    gate = DatagramGate(Counter())
-    gate.know(PEER)
-    assert not gate.admit(bytes([0x80] * length), PEER, 0)
-    assert gate.dropped["size"] == 1
+    gated = Gated()
+    assert not gated.admits(bytes([0x80] * length))
+    assert gated.gate.dropped["size"] == 1
 
 
 def test_media_and_dtls_come_only_from_an_address_that_passed_a_check():
-    gate = DatagramGate(Counter())
-    gate.know(PEER)
+    gate = Gated().gate
     assert gate.admit(RTP, PEER, 0)
     assert not gate.admit(RTP, STRANGER, 0)
-    assert not gate.admit(b"\x16\xfe\xfd" + bytes(20), STRANGER, 0)
+    assert not gate.admit(DTLS, STRANGER, 0)
     assert gate.dropped == {"stranger": 2}
 
 
-def test_stun_comes_from_anywhere():
-    assert DatagramGate(Counter()).admit(b"\x00\x01" + bytes(18), STRANGER, 0)
+def test_only_a_check_that_names_us_is_parsed():
+    gated = Gated()
+    assert gated.admits_stun(CHECK)
+    assert not gated.admits_stun(CHECK.replace(b"ours:", b"ourz:"))
+    assert not gated.admits_stun(b"\x00\x11" + CHECK[2:])  # an indication
+    assert not gated.admits_stun(CHECK[:19])
+    assert not gated.admits_stun(CHECK + bytes(1472))
+    assert gated.gate.dropped == {"stun": 3, "size": 1}
+
+
+def test_only_an_answer_to_our_own_check_is_parsed():
+    gated, ours = Gated(), b"twelve bytes"
+    answer = b"\x01\x01\x00\x00\x21\x12\xa4\x42"
+    assert gated.admits_stun(answer + ours, ours)
+    assert not gated.admits_stun(answer + b"other bytes.", ours)
+
+
+def test_no_more_than_a_hundred_checks_a_second_are_parsed():
+    gated = Gated()
+    assert sum(gated.admits_stun(CHECK) for _ in range(300)) == 100
+    gated.clock.now += 0.5
+    assert sum(gated.admits_stun(CHECK) for _ in range(300)) == 50
+    assert gated.gate.dropped == {"flood": 450}
 
 
 def test_no_more_than_512_datagrams_wait():
-    gate = DatagramGate(Counter())
-    gate.know(PEER)
+    gate = Gated().gate
     assert gate.admit(RTP, PEER, 511)
     assert not gate.admit(RTP, PEER, 512)
+    assert gate.dropped == {"overflow": 1}
 
 
-def test_the_addresses_known_are_bounded():
-    gate = DatagramGate(Counter())
+def test_the_addresses_known_are_bounded_and_the_newest_are_kept():
+    gate = Gated().gate
     for port in range(1000):
         gate.know(("192.0.2.1", port))
-    assert sum(gate.knows(("192.0.2.1", port)) for port in range(1000)) == 32
+    assert [port for port in range(1000) if gate.knows(("192.0.2.1", port))] == list(range(968, 1000))
+
+
+def test_packets_beyond_the_limit_are_dropped_after_half_a_second_at_once():
+    gated = Gated()
+    assert gated.admits(RTP, 200) == 64
+    assert gated.admits(RTP, 256, within=1.0) == 128
+    assert gated.admits(RTP, 64, within=1.0) == 64
+    assert gated.gate.dropped == {"flood": 264}
+
+
+def test_bytes_beyond_the_limit_are_dropped():
+    gated = Gated(10_000, 16_000)
+    assert gated.admits(RTP + bytes(979), 20) == 8
+    assert gated.admits(RTP + bytes(979), 32, within=1.0) == 16
+
+
+def test_rtcp_is_limited_by_its_bytes():
+    gated = Gated(100_000, 100_000_000)
+    assert gated.admits(RTCP, 5000) == 1024
+    assert gated.admits(RTCP, 50, within=1.0) == 50
+
+
+def test_dtls_is_limited_in_the_whole_call():
+    gated = Gated(100_000, 100_000_000)
+    assert gated.admits(DTLS, 1000, within=3600.0) == 218
+    assert gated.gate.dropped == {"dtls": 782}
+    assert gated.admits(RTP) == 1
+
+
+@pytest.mark.parametrize(("rate", "floods"), [(150, False), (240, False), (300, True), (5000, True)])
+def test_twice_the_limit_for_five_seconds_is_a_flood(rate: int, floods: bool):  # noqa: FBT001 -- a table
+    gated = Gated()
+    gated.admits(RTP, 4 * rate, within=4.0)
+    assert not gated.gate.flooding
+    gated.admits(RTP, 2 * rate, within=2.0)
+    assert gated.gate.flooding is floods
+
+
+def test_a_second_of_flood_is_none_nor_is_what_strangers_send():
+    gated = Gated()
+    gated.admits(RTP, 900, within=1.0)
+    gated.admits(RTP, 100, within=4.5)
+    for _ in range(100_000):
+        gated.gate.admit(RTP, STRANGER, 0)
+    gated.admits(RTP, 500, within=6.0)
+    assert not gated.gate.flooding
 
 
 def admitted(numbers: list[int]) -> list[Verdict]:

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,8 +7,10 @@ from hypothesis import strategies as st
 from guard.core.errors import MediaError
 from guard.media.assembler import Codec, read_headers
 from guard.media.keyframes import (
+    HIGH_PROFILES,
     MAX_NAL_UNITS,
     MAX_PARAMETER_SET_BYTES,
+    MAX_PARAMETER_SET_CODES,
     BitReader,
     KeyframeRequests,
     read_h264_headers,
@@ -22,17 +26,50 @@ def vp8_keyframe(width: int, height: int) -> bytes:
     return b"\x10\x00\x00\x9d\x01\x2a" + width.to_bytes(2, "little") + height.to_bytes(2, "little")
 
 
-def sps(width: int, height: int) -> bytes:
-    """A baseline sequence parameter set of whole macroblocks, built bit by bit."""
+def golomb(value: int) -> str:
+    bits = f"{value + 1:b}"
+    return "0" * (len(bits) - 1) + bits
 
-    def golomb(value: int) -> str:
-        bits = f"{value + 1:b}"
-        return "0" * (len(bits) - 1) + bits
 
-    bits = f"{66:08b}{0xC0:08b}{31:08b}" + golomb(0) + golomb(0) + golomb(2) + golomb(1) + "0"
+def signed_golomb(value: int) -> str:
+    return golomb(2 * value - 1 if value > 0 else -2 * value)
+
+
+def sps(width: int, height: int, *, profile: int = 66, chroma: str = "") -> bytes:
+    """A sequence parameter set of whole macroblocks, built bit by bit."""
+    bits = f"{profile:08b}{0xC0 if profile == 66 else 0:08b}{31:08b}" + golomb(0) + chroma
+    bits += golomb(0) + golomb(2) + golomb(1) + "0"
     bits += golomb(width // 16 - 1) + golomb(height // 16 - 1) + "1" + "1" + "0" + "0" + "1"
     bits += "0" * (-len(bits) % 8)
-    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+    return escaped(int(bits, 2).to_bytes(len(bits) // 8, "big"))
+
+
+def escaped(payload: bytes) -> bytes:
+    """With emulation prevention (H.264 7.4.1)."""
+    out = bytearray()
+    for byte in payload:
+        if byte <= 3 and out[-2:] == b"\0\0":
+            out.append(3)
+        out.append(byte)
+    return bytes(out)
+
+
+def matrices(*lists: Sequence[int] | None, chroma_format: int = 1) -> str:
+    """What a High profile says before the rest: 8 bit, scaling lists by their scales (None: not sent)."""
+    bits = golomb(chroma_format) + ("0" if chroma_format == 3 else "") + golomb(0) + golomb(0) + "0" + "1"
+    for scales in lists:
+        bits += "0" if scales is None else "1" + deltas(scales)
+    return bits
+
+
+def deltas(scales: Sequence[int]) -> str:
+    bits, last = "", 8
+    for scale in scales:
+        bits += signed_golomb((scale - last + 128) % 256 - 128)
+        if scale == 0:
+            break
+        last = scale
+    return bits
 
 
 @given(st.integers(1, 16383), st.integers(1, 16383))
@@ -49,6 +86,33 @@ def test_what_is_no_vp8_keyframe_header_has_no_size(frame: bytes):
 def test_the_size_in_a_sequence_parameter_set_is_read(size: tuple[int, int]):
     assert sps_size(sps(*size)) == size
     assert read_h264_headers(b"\0\0\0\1\x67" + sps(*size) + b"\0\0\1\x65\x88") == (True, size)
+
+
+@given(
+    st.sampled_from(sorted(HIGH_PROFILES)),
+    st.sampled_from([0, 1, 2, 3]),
+    st.lists(st.booleans(), min_size=12, max_size=12),
+    st.lists(st.integers(-10, 10), min_size=64, max_size=64),
+    st.integers(0, 200),
+)
+def test_the_size_behind_scaling_matrices_is_read(
+    profile: int, chroma_format: int, sent: list[bool], steps: list[int], ends_at: int
+):
+    lists: list[list[int] | None] = []
+    for number, one in enumerate(sent[: 12 if chroma_format == 3 else 8]):
+        scales = [(128 + 7 * number + step) % 256 for step in steps][: 16 if number < 6 else 64]
+        if ends_at < len(scales):
+            scales[ends_at] = 0  # the list ends early
+        lists.append(scales if one else None)
+    chroma = matrices(*lists, chroma_format=chroma_format)
+    assert sps_size(sps(1280, 720, profile=profile, chroma=chroma)) == (1280, 720)
+
+
+def test_the_size_behind_all_scaling_lists_at_their_longest_is_read():
+    lists = [[1 + 120 * (place % 2) for place in range(16 if number < 6 else 64)] for number in range(12)]
+    widest = sps(640, 368, profile=244, chroma=matrices(*lists, chroma_format=3))
+    assert 700 < len(widest) < MAX_PARAMETER_SET_BYTES
+    assert sps_size(widest) == (640, 368)
 
 
 def test_the_largest_of_the_parameter_sets_counts():
@@ -99,13 +163,13 @@ def test_as_many_slices_as_a_picture_needs_are_read():
 
 
 class CountingReader(BitReader):
-    """Counts the bits taken of all parameter sets."""
+    """Counts the codes read of all parameter sets."""
 
-    taken = 0
+    read = 0
 
-    def take(self, count: int) -> int:
-        CountingReader.taken += count
-        return super().take(count)
+    def golomb(self) -> int:
+        CountingReader.read += 1
+        return super().golomb()
 
 
 def test_a_long_parameter_set_is_read_at_its_beginning_only(monkeypatch: pytest.MonkeyPatch):
@@ -113,7 +177,7 @@ def test_a_long_parameter_set_is_read_at_its_beginning_only(monkeypatch: pytest.
     # Order count kind 1 with offsets without end.
     endless = bytes([66, 0, 0, 0b11010111, 0b00000000, 0b00100000]) + b"\xff" * 5000
     assert sps_size(endless) is None
-    assert 0 < CountingReader.taken <= MAX_PARAMETER_SET_BYTES * 8 + 1
+    assert 0 < CountingReader.read <= MAX_PARAMETER_SET_CODES + 1
 
 
 def test_nobody_wants_a_keyframe_nobody_is_asked():
@@ -129,6 +193,27 @@ def test_wishes_within_the_interval_become_one_request():
         asked += [now] if requests.due(now) else []
     assert asked == pytest.approx([0.0, 0.5, 1.0, 1.5])
     assert requests.sent == 4
+
+
+def test_on_average_a_keyframe_is_asked_for_once_a_second():
+    requests = KeyframeRequests(0.3)
+    asked = 0
+    for now in (step / 100 for step in range(2000)):
+        requests.want()
+        asked += requests.due(now)
+    assert asked == 20 + 3  # three more at first
+
+
+def test_none_is_asked_for_while_one_comes():
+    requests = KeyframeRequests(0.5)
+    requests.want()
+    requests.begun(10.0)
+    assert not requests.due(10.4)
+    assert requests.due(10.5)
+    requests.begun(11.0)
+    requests.arrived()
+    requests.want()
+    assert requests.due(11.1)
 
 
 def test_a_request_that_was_lost_is_repeated_until_a_keyframe_comes():

@@ -47,9 +47,11 @@ def contents(codec: Codec, units: list[AccessUnit]) -> list[list[bytes]]:
     return [[nal.rstrip(b"\0") for nal in nal_units(unit.payload)] for unit in units]
 
 
+@pytest.mark.parametrize("relay", ["rtp", "frame"])
 @pytest.mark.parametrize("codec", [Codec.VP8, Codec.H264])
-async def test_units_reach_the_subscriber_bit_by_bit_and_the_decoder(codec: Codec):
-    room, publisher, subscriber = Room(), LoopbackPublisher(codec, audio=True), LoopbackSubscriber(audio=True)
+async def test_units_reach_the_subscriber_bit_by_bit_and_the_decoder(codec: Codec, relay: str):
+    room = Room(MEDIA.model_copy(update={"relay": relay}))
+    publisher, subscriber = LoopbackPublisher(codec, audio=True), LoopbackSubscriber(audio=True)
     units, voice = encoded_units(codec, 30), tone(0.3)
     await publisher.join(room.publication)
     await subscriber.join(room.publication)
@@ -88,7 +90,7 @@ async def test_a_pli_of_a_subscriber_reaches_the_publisher_merged():
     await eventually(lambda: all(len(subscriber.video) == 1 for subscriber in subscribers))
     for _ in range(3):
         for subscriber in subscribers:
-            await subscriber.track.send_pli()
+            subscriber.track.send_pli()
     await eventually(lambda: publisher.keyframes_wanted)
     await room.publication.close()
     await asyncio.gather(publisher.peer.close(), *(subscriber.peer.close() for subscriber in subscribers))

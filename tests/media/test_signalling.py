@@ -84,6 +84,10 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "too long": ("a" * 65_537, "at most 65536 bytes of SDP, got 65537"),
     "too many lines": (GOOD + "a=x\r\n" * 1000, "at most 1000 lines"),
     "too many codecs": (GOOD + "".join(f"a=rtpmap:{n} x/1\r\n" for n in range(200)), "128 codecs"),
+    "too many codecs for too much feedback": (
+        GOOD + "".join(f"a=rtpmap:{n} x/1\r\n" for n in range(100)) + "a=rtcp-fb:* nack\r\n" * 200,
+        "at most 16384 codecs times RTCP feedbacks",
+    ),
     "five sections": (
         offer(*[section("video", n, VP8) for n in range(5)]),
         "at most 4 media sections, got 5",
@@ -240,6 +244,8 @@ def test_a_fragment_is_read_with_its_sections():
         ("a=candidate:x 1 udp\r\n", "ICE candidate"),
         ("a=candidate:1 1 udp one 192.0.2.1 5000 typ host\r\n", "ICE candidate"),
         ("a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n" * 17, "at most 16 candidates, got 17"),
+        ("a=candidate:x 1 udp\r\n" * 17, "at most 16 candidates, got 17"),
+        ("\n" * 16_385, "at most 16384 bytes of SDP"),
         (b"\xff", "UTF-8"),
     ],
 )

@@ -135,9 +135,9 @@ class LoopbackSubscriber:
         """Offer, take the answer, wait until a keyframe is waited for."""
         subscription, answer = await publication.subscribe(await self.peer.offer(), self.closed.append)
         await self.peer.accept(answer)
-        assert subscription._leg is not None
-        queue = subscription._leg.queues["video"]
-        await eventually(lambda: queue.needs_keyframe)
+        leg = subscription._leg
+        assert leg is not None
+        await eventually(lambda: leg.needs_keyframe)
         return subscription
 
     def _take(self, packet: Packet) -> None:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from guard.config import Settings
 from guard.session.node import Node
 from guard.web.app import create_app
 from guard.web.server import HttpServer
@@ -42,9 +43,9 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[Served]:
+async def served(folder: Path, settings: Settings | None = None) -> AsyncIterator[Served]:
     """A node on loopback, without engines and without a broker."""
-    settings = bare_settings(folder)
+    settings = settings or bare_settings(folder)
     node = await asyncio.to_thread(bare_node, settings)
     issuer = TokenIssuer("k" * 48, settings.web.token_audience)
     await node.start()

@@ -1,6 +1,5 @@
 """The ``guard attach`` command."""
 
-import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from guard.cli.output import ReaderLeft, as_shown, write_out
 from guard.cli.waiting import until_interrupted
 from guard.config import Settings
 from guard.config.load import load
+from guard.flow import loops
 from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
 
@@ -61,7 +61,7 @@ def attach(
     called = name or urlsplit(address).path.rstrip("/").rpartition("/")[2] or "participant"
     target = Target(address, secret, room, called, retry)
     try:
-        reason = asyncio.run(_run(settings, target, as_json=as_json))
+        reason = loops.run(_run(settings, target, as_json=as_json))
     except ReaderLeft:
         raise typer.Exit(0) from None
     raise typer.Exit(0 if reason in GOOD_ENDS else 1)

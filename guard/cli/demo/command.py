@@ -1,6 +1,5 @@
 """The ``guard demo`` command."""
 
-import asyncio
 import json
 import sys
 import time
@@ -15,6 +14,7 @@ from rich.text import Text
 from guard.cli.demo.record import Run
 from guard.cli.demo.view import render
 from guard.core.errors import EnvironmentProblem
+from guard.flow import loops
 from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
 
@@ -86,7 +86,7 @@ def demo(
         def show(run: Run, fps: dict[str, float]) -> None:
             live.update(render(run, fps, seconds))
 
-        run = asyncio.run(play(options, say, show, stay if keep else None))
+        run = loops.run(play(options, say, show, stay if keep else None))
     finish(run)
     raise typer.Exit(0 if run.summary()["ok"] else 1)
 

@@ -12,7 +12,7 @@ from guard.cli.doctor.machine import DISTRIBUTION
 
 AREA = "software"
 
-NATIVE = ("aiortc", "av", "cryptography", "mediapipe", "onnxruntime", "opencv-contrib-python")
+NATIVE = ("aiortc", "av", "cryptography", "mediapipe", "onnxruntime", "opencv-contrib-python", "uvloop")
 """Packages with native code or private names, shown one by one; others are shown where they are wrong."""
 
 LIBVPX_FLOOR = "1.14.1"

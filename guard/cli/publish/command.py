@@ -1,6 +1,5 @@
 """The ``guard publish`` command."""
 
-import asyncio
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from guard.cli.options import ConfigFile, Token, TokenFile, read_address, read_t
 from guard.cli.waiting import until_interrupted
 from guard.config import IceSettings
 from guard.config.load import load
+from guard.flow import loops
 from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
 
@@ -61,7 +61,7 @@ def publish(
 
     order = Order(source, address, secret, codec, loop, bitrate and bitrate * 1000, seconds)
     console = Console(stderr=True)
-    outcome = asyncio.run(_run(order, ice, console))
+    outcome = loops.run(_run(order, ice, console))
     console.print(Text(in_words(outcome)), soft_wrap=True)
     if as_json:
         sys.stdout.write(

@@ -20,7 +20,7 @@ from guard.config import IceSettings
 from guard.core.types import Plane, VideoFrame
 from guard.core.units import Seconds
 from guard.media.client import FrameSource, WhipPublisher
-from guard.media.encode import VideoEncoder
+from guard.media.encode import VideoEncoder, usual_bitrate
 from guard.media.live import names_camera, open_live, without_credentials
 from guard.media.sources import Clip, open_clip
 from guard.media.turn import relays_for
@@ -30,9 +30,6 @@ STILL_FPS = 10.0
 
 MOST_PIXELS = 1280 * 720
 """Larger pictures are scaled down to about this."""
-
-BITS_PER_PIXEL = 0.08
-LEAST_BITRATE, MOST_BITRATE = 150_000, 2_500_000
 
 TICK: Seconds = 0.1
 
@@ -153,11 +150,6 @@ def scaled(frame: VideoFrame, size: Size) -> VideoFrame:
 
 def _plane(plane: Plane, size: Size) -> Plane:
     return np.asarray(cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def usual_bitrate(size: Size, fps: float) -> int:
-    """Bits a second at which a face of a call looks like one."""
-    return round(min(MOST_BITRATE, max(LEAST_BITRATE, size[0] * size[1] * fps * BITS_PER_PIXEL)))
 
 
 async def broadcast(

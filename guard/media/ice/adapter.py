@@ -4,7 +4,7 @@
 import asyncio
 import copy
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,11 +20,11 @@ from guard.core.addresses import Scope, scope_of
 from guard.core.errors import CapacityError, EnvironmentProblem, SignallingError
 from guard.core.units import Seconds
 from guard.core.words import printable
-from guard.media.gates import LAST_STUN_BYTE, MAX_KNOWN_ADDRESSES, DatagramGate, is_rtp
+from guard.media.gates import MAX_KNOWN_ADDRESSES, DatagramGate, is_rtp, is_stun
 from guard.media.ice.candidates import MAX_MDNS_NAMES, CandidatePolicy, told_address
 from guard.media.ice.mdns import look_up
 from guard.media.ice.sockets import bound_socket, primary_addresses, tls_towards
-from guard.media.signalling import PARSER_FAULTS
+from guard.media.signalling import MAX_CANDIDATES, PARSER_FAULTS
 
 if TYPE_CHECKING:
     from guard.media.turn import IceServer, Relay
@@ -42,6 +42,8 @@ MAX_RELAYS = 3
 """TURN servers that are asked, all at once, while the offer waits."""
 
 MAX_REFUSAL_TEXT = 200
+MAX_ROLE_SWITCHES = 8
+"""Who controls is settled by one (RFC 8445 section 7.3.1.1); each is followed by another check at once."""
 
 Relayed: TypeAlias = tuple[Candidate, StunProtocol]
 TakeRtp: TypeAlias = Callable[[bytes], None]
@@ -71,8 +73,8 @@ def replace(owner: object, name: str, ours: Callable[..., Any]) -> None:
 class IceAdapter:
     """What stands between aioice and the network for one peer.
 
-    ``own`` are the addresses to listen on. ``dropped`` counts datagrams and candidates refused: ``candidate``
-    beyond the limits, ``candidate_denied`` by the policy, ``mdns`` names not found or too many.
+    ``own`` are the addresses to listen on. The gate's ``dropped`` counts candidates too: ``candidate`` beyond
+    the limits, ``candidate_denied`` by the policy, ``mdns`` names not found or too many.
     ``faults`` counts what handlers raised.
     """
 
@@ -80,7 +82,7 @@ class IceAdapter:
         self,
         settings: IceSettings,
         own: tuple[str, ...],
-        dropped: Counter[str],
+        gate: DatagramGate,
         faults: Counter[str],
         spawn: Spawn,
         *,
@@ -91,9 +93,11 @@ class IceAdapter:
         self._addresses = () if relay_only else own
         self._translated = settings.host_addresses or (primary_addresses() if settings.public_address else ())
         self._settings = settings
-        self._dropped = dropped
+        self._gate = gate
+        self._dropped = gate.dropped
         self._faults = faults
         self._spawn = spawn
+        self._probed: set[tuple[str, int]] = set()
         self._lookups: dict[str, asyncio.Task[str | None]] = {}
         self._takers: dict[Connection, TakeRtp | None] = {}
         self.servers: tuple[IceServer, ...] = ()
@@ -114,6 +118,10 @@ class IceAdapter:
         taking = partial(self._take_candidate, connection._add_remote_candidate)
         replace(connection, "_add_remote_candidate", taking)
         replace(connection, "check_incoming", partial(self._check, connection, connection.check_incoming))
+        replace(connection, "check_start", partial(self._start_check, connection.check_start))
+        replace(connection, "check_state", partial(self._note_state, connection.check_state))
+        switches = iter(range(MAX_ROLE_SWITCHES))
+        replace(connection, "switch_role", partial(_switch_role, switches, connection.switch_role))
         # A caller behind NAT may have named no address that we use: its own check tells the one to use. So
         # wait for it until the call is overdue (RFC 8863), also when no more candidates will be named.
         replace(connection, "_remote_candidates_expected", lambda: True)
@@ -279,10 +287,14 @@ class IceAdapter:
         address: str,
     ) -> None:
         """Take a candidate at its address, or the one found for its mDNS name, if the policy allows it."""
-        if self._policy.allows(address):
-            take(candidate, address)
-        else:
+        place = (address, candidate.port)
+        if not self._policy.allows(address):
             self._dropped["candidate_denied"] += 1
+        elif place not in self._probed and len(self._probed) >= MAX_CANDIDATES:
+            self._dropped["candidate"] += 1
+        else:
+            self._probed.add(place)
+            take(candidate, address)
 
     def _check(
         self,
@@ -307,23 +319,44 @@ class IceAdapter:
         else:
             self._dropped["candidate"] += 1
 
+    async def _start_check(
+        self, start: Callable[[CandidatePair], Awaitable[None]], pair: CandidatePair
+    ) -> None:
+        # It runs in a task of aioice, which nobody waits for.
+        try:
+            await start(pair)
+        except HANDLER_FAULTS as fault:
+            self._faults[type(fault).__name__] += 1
+
+    def _note_state(
+        self,
+        note: Callable[[CandidatePair, CandidatePair.State], None],
+        pair: CandidatePair,
+        state: CandidatePair.State,
+    ) -> None:
+        if state is CandidatePair.State.SUCCEEDED:
+            self._gate.know(pair.remote_addr)
+        note(pair, state)
+
     def _take_data(self, take: Callable[[bytes, int], None], datagram: bytes, component: int) -> None:
         # aioice takes STUN that it cannot parse for data, from anybody (RFC 7983: 0..3 is STUN only).
-        if datagram[0] <= LAST_STUN_BYTE:
+        if is_stun(datagram):
             self._dropped["malformed"] += 1
         else:
             take(datagram, component)
 
     def _gate_socket(self, connection: Connection, protocol: StunProtocol) -> None:
-        gate = DatagramGate(self._dropped)
-        take_rtp = self._takers.get(connection)
+        gate, take_rtp = self._gate, self._takers.get(connection)
+        username = f"{connection.local_username}:".encode()
         received, send_stun = protocol.datagram_received, protocol.send_stun
 
+        def is_admitted(datagram: bytes, address: tuple[Any, ...]) -> bool:
+            if is_stun(datagram):
+                return gate.admit_stun(datagram, username, protocol.transactions)
+            return gate.admit(datagram, address[:2], connection._queue.qsize())
+
         def datagram_received(datagram: bytes, address: tuple[Any, ...]) -> None:
-            source = (str(address[0]), int(address[1]))
-            if not gate.knows(source) and _passed_check(connection, source):
-                gate.know(source)
-            if not gate.admit(datagram, source, connection._queue.qsize()):
+            if not is_admitted(datagram, address):
                 return
             try:
                 if take_rtp is not None and is_rtp(datagram):
@@ -354,6 +387,9 @@ async def _close_relayed(protocol: StunProtocol, close: Callable[[], Awaitable[N
         await asyncio.wait([asking])
 
 
-def _passed_check(connection: Connection, address: tuple[str, int]) -> bool:
-    succeeded = CandidatePair.State.SUCCEEDED
-    return any(pair.state is succeeded and pair.remote_addr == address for pair in connection._check_list)
+def _switch_role(switches: Iterator[int], switch: Callable[..., None], *, ice_controlling: bool) -> None:
+    """Take the other role, but not for ever: a hostile peer calls every check a conflict; ValueError."""
+    if next(switches, None) is None:
+        msg = f"expected at most {MAX_ROLE_SWITCHES} conflicts over who controls, got one more"
+        raise ValueError(msg)
+    switch(ice_controlling=ice_controlling)

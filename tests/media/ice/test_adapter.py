@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 from aioice import stun
+from aioice.ice import Connection, StunProtocol
 from structlog.testing import capture_logs
 
 from guard.config import IceSettings, MediaSettings
@@ -269,3 +270,79 @@ async def test_a_relay_that_is_not_there_leaves_the_direct_way(monkeypatch: pyte
     offer = await peer.offer((IceServer(f"turn:127.0.0.1:{port}", "u", "c"),))
     assert [address for address, _ in addresses_told(offer)] == ["127.0.0.1"]
     await peer.close()
+
+
+async def connected() -> tuple[Publication, LoopbackPublisher]:
+    one, publisher = publication(), LoopbackPublisher(Codec.VP8)
+    await publisher.join(one)
+    return one, publisher
+
+
+def connection_of(peer: Peer) -> Connection:
+    """The only one."""
+    (dtls,) = peer._transports
+    return dtls.transport._connection
+
+
+async def test_no_more_than_16_places_of_a_call_are_probed():
+    one = publication()
+    offer = await an_offer()
+    named = [f"127.0.0.{number}" for number in range(1, 18)]
+    await one.answer(offer.replace("a=end-of-candidates\r\n", lines(*named[:10])))
+    await one.add_candidates("a=mid:0\r\n" + lines(*named[:5]))
+    await one.add_candidates("a=mid:0\r\n" + lines(*named[10:]))
+    candidates = connection_of(one._call.peer)._remote_candidates
+    assert len(candidates) == 16
+    assert one._call.peer.dropped["candidate"] == 2
+    await one.close()
+
+
+async def test_a_peer_that_calls_every_check_a_conflict_is_not_answered_for_ever(
+    caplog: pytest.LogCaptureFixture,
+):
+    one, publisher = await connected()
+    ours, theirs = connection_of(one._call.peer), connection_of(publisher.peer)
+    asked: list[stun.Message] = []
+
+    def conflict(message: stun.Message, source: tuple[str, int], protocol: StunProtocol) -> None:
+        asked.append(message)
+        theirs.respond_error(message, source, protocol, (487, "Role Conflict"))
+
+    theirs.request_received = conflict  # type: ignore[method-assign]  # a hostile peer
+    (pair,) = ours._check_list
+    await ours.check_start(pair)
+    assert len(asked) == adapter.MAX_ROLE_SWITCHES + 1
+    assert one._call.peer.faults == {"ValueError": 1}
+    assert not caplog.records
+    await asyncio.gather(one.close(), publisher.peer.close())
+
+
+async def test_a_stranger_gets_no_answer_to_a_check():
+    one, publisher = await connected()
+    (protocol,) = connection_of(one._call.peer)._protocols
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    torn = bytes(request)[:-4]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.settimeout(0)
+        for datagram in (bytes(request), torn, bytes(request) + b"\0"):
+            stranger.sendto(datagram, protocol.transport.get_extra_info("sockname"))
+        await eventually(lambda: one._call.peer.dropped["stun"] == 3)
+        with pytest.raises(BlockingIOError):
+            stranger.recv(100)
+    await asyncio.gather(one.close(), publisher.peer.close())
+
+
+async def test_a_torn_check_of_somebody_who_knows_our_name_is_counted():
+    one, publisher = await connected()
+    connection = connection_of(one._call.peer)
+    (protocol,) = connection._protocols
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    request.attributes["USERNAME"] = f"{connection.local_username}:x"
+    torn = bytes(request) + b"\0\x24\0\1x"  # a priority of one byte
+    longer = torn[:2] + (len(torn) - 20).to_bytes(2, "big") + torn[4:]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for datagram in (torn, longer):
+            stranger.sendto(datagram, protocol.transport.get_extra_info("sockname"))
+    await eventually(lambda: one._call.peer.dropped["malformed"] and one._call.peer.faults)
+    assert one._call.peer.faults == {"error": 1}  # of struct
+    await asyncio.gather(one.close(), publisher.peer.close())

@@ -1,0 +1,27 @@
+"""The event loop that commands run on: uvloop where there is one for this machine."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+"""The standard library's: a command that configured no log must not find lines of ours on its stdout."""
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to its end on the quickest loop there is, as asyncio.run would."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(work)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """What makes a loop: of uvloop, or where it cannot be imported of asyncio."""
+    try:
+        import uvloop  # noqa: PLC0415 -- commands without a loop do without
+    except ImportError as error:
+        logger.debug("asyncio's own event loop serves, without uvloop: %s", error)
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -1,0 +1,1 @@
+"""The ways in which a publisher's media reaches its subscribers."""

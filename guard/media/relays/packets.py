@@ -1,0 +1,208 @@
+"""The relay that touches nothing but headers: a packet in, the same one out to every subscriber at once."""
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable
+
+from guard.core.units import Clock, Seconds
+from guard.media.assembler import Codec, Kind, Packet, Unwrapper
+from guard.media.forwarder import LATENCY_SAMPLES, Forwarder
+from guard.media.gates import Bucket
+from guard.media.rtp.history import History
+from guard.media.rtp.inbound import SenderReport
+from guard.media.rtp.outbound import Feedback, OutboundTrack
+from guard.media.rtp.rewrite import Rewrite
+from guard.media.signalling import OPUS, Format
+from guard.media.transport import Peer
+
+FIRST_NUMBERS = 1 << 15
+"""We begin below: then nothing lost before the first wrap confuses SRTP (RFC 3711 section 3.3.1)."""
+
+RESENDS_PER_SECOND = 500.0
+RESENDS_AT_ONCE = 250.0
+BITRATE_LIFE: Seconds = 5.0
+"""What a receiver said of its bitrate holds for so long."""
+
+
+class Stream:
+    """One of a publisher's streams, as its subscribers share it."""
+
+    def __init__(self) -> None:
+        self.history = History()
+        self.number = 0
+        """Of the newest packet taken; runs on over wraps."""
+        self._extend = Unwrapper(16)
+
+    def take(self, packet: Packet) -> None:
+        """Number a packet and keep it."""
+        if packet.restarts:
+            self.history, self._extend = History(), Unwrapper(16)
+        self.number = self._extend(packet.sequence_number)
+        self.history.put(self.number, packet)
+
+
+class Strand:
+    """One stream to one subscriber."""
+
+    def __init__(self, stream: Stream, codec: Codec, clock: Clock, dropped: Counter[str]) -> None:
+        self.sent = 0
+        """Marked packets: pictures."""
+        self.waits = False
+        """Whether it can send and waits for a keyframe."""
+        self._stream = stream
+        self._codec = codec
+        self._clock = clock
+        self._dropped = dropped
+        self._track: OutboundTrack | None = None
+        self._rewrite = Rewrite(random.randrange(1, FIRST_NUMBERS), codec.clock_rate)  # noqa: S311 -- no secret
+        self._begun = False
+        self._resends = Bucket(RESENDS_PER_SECOND, RESENDS_AT_ONCE)
+
+    def open(self, track: OutboundTrack) -> None:
+        """Send over this track, from the next packet on at which one can begin."""
+        self._track, self.waits = track, True
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self._track, self.waits = None, False
+
+    def forward(self, packet: Packet, number: int) -> None:
+        """Send a packet at once, or drop it."""
+        track = self._track
+        if track is None:
+            return
+        if self.waits:
+            if not packet.keyframe:
+                self._dropped["no_keyframe"] += 1
+                return
+            self.waits = False
+            self._begin(packet, number)
+        elif packet.restarts:
+            self._begin(packet, number)
+        elif number < self._rewrite.base:
+            return
+        place, timestamp = self._rewrite.place(number, packet.timestamp, packet.arrived_at)
+        track.write(place, timestamp, packet.rtp_payload, packet.arrived_at, marker=packet.marker)
+        self.sent += packet.marker
+
+    def _begin(self, packet: Packet, number: int) -> None:
+        self._begun = True
+        self._rewrite.begin(number, packet.timestamp, packet.arrived_at)
+
+    def resend(self, sequence_numbers: list[int]) -> None:
+        """Send again what the receiver misses, if it is still there; so many a second."""
+        now, track = self._clock(), self._track
+        if track is None or not self._begun:
+            return
+        for place in sequence_numbers:
+            number = self._rewrite.original(place)
+            packet = self._stream.history.get(number)
+            if packet is None or number < self._rewrite.base:
+                self._dropped["not_kept"] += 1
+            elif not self._resends.take(1, now):
+                self._dropped["resends"] += 1
+            else:
+                timestamp = self._rewrite.timestamp(packet.timestamp)
+                track.write_again(place, timestamp, packet.rtp_payload, now, marker=packet.marker)
+
+    def report(self, report: SenderReport) -> None:
+        """Hand on what the publisher says of its clock, in our timestamps."""
+        if self._track is not None and self._begun:
+            self._track.report(report.ntp_timestamp, self._rewrite.timestamp(report.timestamp))
+
+
+class PacketLeg:
+    """One subscriber's streams."""
+
+    def __init__(self, strands: dict[Kind, Strand], dropped: Counter[str]) -> None:
+        self.strands = strands
+        self.dropped = dropped
+        """Packets not sent, by reason."""
+        self.delays: deque[Seconds] = deque(maxlen=LATENCY_SAMPLES)
+        self._bitrate: tuple[int, Seconds] | None = None
+
+    @property
+    def needs_keyframe(self) -> bool:
+        """Whether the subscriber sees nothing before the next keyframe."""
+        return self.strands["video"].waits
+
+    @property
+    def sent(self) -> int:
+        """Pictures sent."""
+        return self.strands["video"].sent
+
+    def hear_bitrate(self, bitrate: int, now: Seconds) -> None:
+        """Keep what the subscriber says that it can take, bit/s."""
+        self._bitrate = bitrate, now
+
+    def bitrate(self, now: Seconds) -> int | None:
+        """What the subscriber says that it can take, bit/s; None where it said nothing lately."""
+        if self._bitrate is None or now - self._bitrate[1] > BITRATE_LIFE:
+            return None
+        return self._bitrate[0]
+
+    def close(self) -> None:
+        """Send nothing more."""
+        for strand in self.strands.values():
+            strand.close()
+
+
+class PacketForwarder(Forwarder[PacketLeg]):
+    """Forwards packets with sequence number, timestamp, SSRC and payload type of each subscriber's own.
+
+    Gaps stay gaps, so that a subscriber asks for what is missing: that comes from the last packets kept here.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._streams: dict[Kind, Stream] = {"video": Stream(), "audio": Stream()}
+
+    def forward_packet(self, packet: Packet) -> None:
+        """Send a packet to every subscriber at once."""
+        kind = packet.codec.kind
+        stream = self._streams[kind]
+        stream.take(packet)
+        for leg in self._legs:
+            if (strand := leg.strands.get(kind)) is not None:
+                strand.forward(packet, stream.number)
+        if packet.marker and kind == "video" and self._legs:
+            delay = self._clock() - packet.arrived_at
+            for leg in self._legs:
+                leg.delays.append(delay)
+
+    def forward_report(self, report: SenderReport) -> None:
+        """Hand a report on, so that each subscriber plays sound and pictures together."""
+        for leg in self._legs:
+            if (strand := leg.strands.get(report.kind)) is not None:
+                strand.report(report)
+
+    def _open_leg(
+        self, peer: Peer, video: Format, *, audio: bool, on_keyframe_wanted: Callable[[], None]
+    ) -> PacketLeg:
+        leg = PacketLeg({}, Counter())
+        self._open_strand(leg, peer, video, on_keyframe_wanted)
+        if audio:
+            self._open_strand(leg, peer, OPUS, _nothing)
+        return leg
+
+    def _open_strand(
+        self, leg: PacketLeg, peer: Peer, format_: Format, on_keyframe_wanted: Callable[[], None]
+    ) -> None:
+        kind = format_.codec.kind
+        strand = Strand(self._streams[kind], format_.codec, self._clock, leg.dropped)
+
+        def connected() -> None:
+            strand.open(track)
+            on_keyframe_wanted()
+
+        def hear_bitrate(bitrate: int) -> None:
+            leg.hear_bitrate(bitrate, self._clock())
+
+        feedback = Feedback(connected, on_keyframe_wanted, strand.resend, hear_bitrate)
+        track = peer.send_packets(format_, feedback, leg.dropped)
+        leg.strands[kind] = strand
+
+
+def _nothing() -> None:
+    """Audio has no keyframes."""

@@ -1,0 +1,271 @@
+"""The receiving half of transport: one track's RTP payloads, without aiortc's decoder thread and queues."""
+# ruff: noqa: SLF001 -- part of the adapter that uses aiortc's private names, see transport.ADAPTED
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+from aiortc import RTCRtpTransceiver
+from aiortc.codecs import is_rtx
+from aiortc.codecs.h264 import H264PayloadDescriptor
+from aiortc.codecs.vpx import VpxPayloadDescriptor
+from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpReceiveParameters
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    AnyRtcpPacket,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtcpSrPacket,
+    pack_remb_fci,
+)
+
+from guard.core.units import Clock, Seconds
+from guard.media.assembler import Codec, Kind, Packet, begins_keyframe
+from guard.media.gates import StreamGate, Verdict
+from guard.media.rtp.link import Link
+from guard.media.rtp.outbound import SEND_TIME_URI
+from guard.media.rtp.packet import Rtp
+from guard.media.rtp.reception import Missing, Reception
+
+REPORT_INTERVAL: Seconds = 1.0
+CLOCK_RATES: dict[Kind, int] = {"video": Codec.VP8.clock_rate, "audio": Codec.OPUS.clock_rate}
+ORIGINAL_NUMBER = 2
+"""Bytes before the payload of a retransmission (RFC 4588 section 4)."""
+
+
+def split_payload(codec: Codec, payload: bytes) -> tuple[bool, bytes]:
+    """Whether a unit may begin with this payload, and the payload without its descriptor; ValueError."""
+    if codec is Codec.VP8:
+        vp8, frame = VpxPayloadDescriptor.parse(payload)
+        return bool(vp8.partition_start) and vp8.partition_id == 0, frame
+    if codec is Codec.H264:
+        h264, nal_units = H264PayloadDescriptor.parse(payload)
+        return h264.first_fragment, nal_units
+    return True, payload
+
+
+class SenderReport(NamedTuple):
+    """When a timestamp was captured, by the sender's clock (RFC 3550 section 6.4.1)."""
+
+    kind: Kind
+    ntp_timestamp: int
+    timestamp: int
+
+
+class InboundTrack:
+    """Stands in for aiortc's receiver of one track: reports, NACK, PLI, RTX, but no decoder and no queue.
+
+    ``allow`` says what the peer may send, given our own estimate; bit/s, None for no limit.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        transceiver: RTCRtpTransceiver,
+        on_packet: Callable[[Packet], None],
+        clock: Clock,
+        *,
+        on_report: Callable[[SenderReport], None],
+        allow: Callable[[int | None], int | None],
+    ) -> None:
+        self.packets = 0
+        self.bytes = 0
+        self.dropped: Counter[str] = Counter()
+        self.send_time_id: int | None = None
+        """The header extension of abs-send-time, where it was agreed on."""
+        self._kind = kind
+        self._transceiver = transceiver
+        self._on_packet = on_packet
+        self._on_report = on_report
+        self._allow = allow
+        self._clock = clock
+        self._gate = StreamGate(self.dropped)
+        self._rate = RemoteBitrateEstimator()
+        self._estimate: int | None = None
+        self._restart_statistics()
+        self._codecs: dict[int, Codec] = {}
+        self._carried: dict[int, int] = {}
+        """Payload types of retransmissions, to what they carry."""
+        self._link: Link | None = None
+        self._sender_report: tuple[int, Seconds] | None = None
+        self._reports: asyncio.Task[None] | None = None
+        self._asking: asyncio.TimerHandle | None = None
+
+    @property
+    def lost(self) -> int:
+        """RTP packets that never came."""
+        return self._reception.lost if self.packets else 0
+
+    @property
+    def payload_types(self) -> set[int]:
+        """What it takes; empty until it receives."""
+        return {*self._codecs, *self._carried}
+
+    def send_pli(self) -> None:
+        """Ask the peer for a keyframe (RFC 4585 section 6.3.1)."""
+        if self._gate.ssrc is not None:
+            self._send(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=self._own_ssrc, media_ssrc=self._gate.ssrc))
+
+    @property
+    def _own_ssrc(self) -> int:
+        return self._transceiver.sender._ssrc
+
+    def _restart_statistics(self) -> None:
+        self._reception = Reception(CLOCK_RATES[self._kind])
+        self._missing = Missing()
+
+    async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
+        """Begin to receive; stands in for RTCRtpReceiver.receive."""
+        if self._reports is not None:
+            return
+        self._read_codecs(parameters.codecs)
+        ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
+        self.send_time_id = ids.get(SEND_TIME_URI)
+        transport = self._transceiver.receiver.transport
+        transport._register_rtp_receiver(cast("Any", self), parameters)
+        self._link = Link(transport, self.dropped)
+        self._reports = asyncio.create_task(self._report())
+
+    def _read_codecs(self, codecs: list[RTCRtpCodecParameters]) -> None:
+        for codec in codecs:
+            if is_rtx(codec):
+                self._carried[codec.payloadType or 0] = int(codec.parameters.get("apt") or 0)
+            else:
+                self._codecs[codec.payloadType or 0] = Codec(codec.name.lower())
+
+    async def stop(self) -> None:
+        """Receive no more; stands in for RTCRtpReceiver.stop."""
+        self._stop_asking()
+        if self._reports is not None:
+            self._transceiver.receiver.transport._unregister_rtp_receiver(cast("Any", self))
+            self._link = None
+            self._reports.cancel()
+            await asyncio.wait([self._reports])
+
+    def _handle_disconnect(self) -> None:
+        """The peer's connection tells its own end."""
+
+    async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
+        if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._gate.ssrc:
+            told = packet.sender_info
+            self._sender_report = (told.ntp_timestamp >> 16) & 0xFFFFFFFF, self._clock()
+            self._on_report(SenderReport(self._kind, told.ntp_timestamp, told.rtp_timestamp))
+
+    def take(self, packet: Rtp) -> None:
+        """Take a packet of the peer."""
+        now = self._clock()
+        if packet.send_time is not None and self._kind == "video":
+            self._estimate_rate(packet, packet.send_time, now)
+        original = packet
+        if packet.payload_type in self._carried:
+            unwrapped = self._unwrapped(packet)
+            if unwrapped is None:
+                return
+            original = unwrapped
+        verdict = self._gate.admit(original.ssrc, original.sequence_number, now)
+        if verdict is Verdict.DROP:
+            return
+        if verdict is Verdict.RESTART:
+            self._restart_statistics()
+        self.packets += 1
+        self.bytes += len(original.payload)
+        number = self._reception.heard(
+            original.sequence_number, original.timestamp, now, again=original is not packet
+        )
+        if self._kind == "video" and self._missing.heard(number, now):
+            self._ask_later(now)
+        self._hand_on(original, now, restarts=verdict is Verdict.RESTART)
+
+    def _unwrapped(self, packet: Rtp) -> Rtp | None:
+        """What a retransmission carries (RFC 4588 section 4), or None."""
+        carried = self._carried[packet.payload_type]
+        if len(packet.payload) < ORIGINAL_NUMBER or self._gate.ssrc is None or carried not in self._codecs:
+            return None
+        return packet._replace(
+            payload_type=carried,
+            ssrc=self._gate.ssrc,
+            sequence_number=int.from_bytes(packet.payload[:ORIGINAL_NUMBER], "big"),
+            payload=packet.payload[ORIGINAL_NUMBER:],
+        )
+
+    def _hand_on(self, packet: Rtp, now: Seconds, *, restarts: bool) -> None:
+        codec = self._codecs[packet.payload_type]
+        starts, payload = True, b""
+        if packet.payload:
+            try:
+                starts, payload = split_payload(codec, packet.payload)
+            except ValueError:
+                self.dropped["malformed"] += 1
+        self._on_packet(
+            Packet(
+                codec,
+                packet.sequence_number,
+                packet.timestamp,
+                packet.marker,
+                starts,
+                payload,
+                now,
+                restarts,
+                starts and begins_keyframe(codec, payload),
+                packet.payload,
+            )
+        )
+
+    def _estimate_rate(self, packet: Rtp, sent_at: int, now: Seconds) -> None:
+        estimate = self._rate.add(
+            abs_send_time=sent_at,
+            arrival_time_ms=int(now * 1000),
+            payload_size=len(packet.payload),
+            ssrc=packet.ssrc,
+        )
+        if estimate is not None:
+            self._estimate = estimate[0]
+            self._send_bitrate()
+
+    def _send_bitrate(self) -> None:
+        """Tell the peer what it may send (draft-alvestrand-rmcat-remb-03)."""
+        allowed = self._allow(self._estimate)
+        if allowed is not None and self._gate.ssrc is not None and self._kind == "video":
+            fci = pack_remb_fci(allowed, [self._gate.ssrc])
+            self._send(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=self._own_ssrc, media_ssrc=0, fci=fci))
+
+    def _ask_later(self, now: Seconds) -> None:
+        due = self._missing.next_due()
+        if self._asking is None and due is not None:
+            self._asking = asyncio.get_running_loop().call_later(max(0.0, due - now), self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._asking = None
+        now = self._clock()
+        lost = self._missing.due(now)
+        if lost and self._gate.ssrc is not None:
+            nack = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=self._own_ssrc, media_ssrc=self._gate.ssrc)
+            nack.lost = sorted(lost)
+            self._send(nack)
+        self._ask_later(now)
+
+    def _stop_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_INTERVAL)
+            report = self._reception.report()
+            if self._gate.ssrc is not None and report is not None:
+                last_report, heard_at = self._sender_report or (0, None)
+                delay = 0 if heard_at is None else int((self._clock() - heard_at) * 65536) & 0xFFFFFFFF
+                block = RtcpReceiverInfo(self._gate.ssrc, *report, lsr=last_report, dlsr=delay)
+                self._send(RtcpRrPacket(ssrc=self._own_ssrc, reports=[block]))
+                self._send_bitrate()
+
+    def _send(self, packet: AnyRtcpPacket) -> None:
+        if self._link is not None:
+            self._link.send_rtcp(bytes(packet))
