@@ -8,9 +8,6 @@ from typing import Any, NamedTuple, cast
 
 from aiortc import RTCRtpTransceiver
 from aiortc.codecs import is_rtx
-from aiortc.codecs.h264 import H264PayloadDescriptor
-from aiortc.codecs.vpx import VpxPayloadDescriptor
-from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpReceiveParameters
 from aiortc.rtp import (
     RTCP_PSFB_APP,
@@ -31,23 +28,14 @@ from guard.media.gates import StreamGate, Verdict
 from guard.media.rtp.link import Link
 from guard.media.rtp.outbound import SEND_TIME_URI
 from guard.media.rtp.packet import Rtp
+from guard.media.rtp.payload import split_payload
 from guard.media.rtp.reception import Missing, Reception
+from guard.media.rtp.uplink import Uplink
 
 REPORT_INTERVAL: Seconds = 1.0
 CLOCK_RATES: dict[Kind, int] = {"video": Codec.VP8.clock_rate, "audio": Codec.OPUS.clock_rate}
 ORIGINAL_NUMBER = 2
 """Bytes before the payload of a retransmission (RFC 4588 section 4)."""
-
-
-def split_payload(codec: Codec, payload: bytes) -> tuple[bool, bytes]:
-    """Whether a unit may begin with this payload, and the payload without its descriptor; ValueError."""
-    if codec is Codec.VP8:
-        vp8, frame = VpxPayloadDescriptor.parse(payload)
-        return bool(vp8.partition_start) and vp8.partition_id == 0, frame
-    if codec is Codec.H264:
-        h264, nal_units = H264PayloadDescriptor.parse(payload)
-        return h264.first_fragment, nal_units
-    return True, payload
 
 
 class SenderReport(NamedTuple):
@@ -78,7 +66,7 @@ class InboundTrack:
         self.bytes = 0
         self.dropped: Counter[str] = Counter()
         self.send_time_id: int | None = None
-        """The header extension of abs-send-time, where it was agreed on."""
+        """The header extension of abs-send-time, where it was agreed on and is of use: for pictures."""
         self._kind = kind
         self._transceiver = transceiver
         self._on_packet = on_packet
@@ -86,8 +74,7 @@ class InboundTrack:
         self._allow = allow
         self._clock = clock
         self._gate = StreamGate(self.dropped)
-        self._rate = RemoteBitrateEstimator()
-        self._estimate: int | None = None
+        self._uplink = Uplink()
         self._restart_statistics()
         self._codecs: dict[int, Codec] = {}
         self._carried: dict[int, int] = {}
@@ -126,7 +113,7 @@ class InboundTrack:
             return
         self._read_codecs(parameters.codecs)
         ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
-        self.send_time_id = ids.get(SEND_TIME_URI)
+        self.send_time_id = ids.get(SEND_TIME_URI) if self._kind == "video" else None
         transport = self._transceiver.receiver.transport
         transport._register_rtp_receiver(cast("Any", self), parameters)
         self._link = Link(transport, self.dropped)
@@ -160,8 +147,8 @@ class InboundTrack:
     def take(self, packet: Rtp) -> None:
         """Take a packet of the peer."""
         now = self._clock()
-        if packet.send_time is not None and self._kind == "video":
-            self._estimate_rate(packet, packet.send_time, now)
+        if packet.send_time is not None and self._uplink.add(packet, packet.send_time, now):
+            self._send_bitrate()
         original = packet
         if packet.payload_type in self._carried:
             unwrapped = self._unwrapped(packet)
@@ -217,20 +204,9 @@ class InboundTrack:
             )
         )
 
-    def _estimate_rate(self, packet: Rtp, sent_at: int, now: Seconds) -> None:
-        estimate = self._rate.add(
-            abs_send_time=sent_at,
-            arrival_time_ms=int(now * 1000),
-            payload_size=len(packet.payload),
-            ssrc=packet.ssrc,
-        )
-        if estimate is not None:
-            self._estimate = estimate[0]
-            self._send_bitrate()
-
     def _send_bitrate(self) -> None:
         """Tell the peer what it may send (draft-alvestrand-rmcat-remb-03)."""
-        allowed = self._allow(self._estimate)
+        allowed = self._allow(self._uplink.bitrate)
         if allowed is not None and self._gate.ssrc is not None and self._kind == "video":
             fci = pack_remb_fci(allowed, [self._gate.ssrc])
             self._send(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=self._own_ssrc, media_ssrc=0, fci=fci))

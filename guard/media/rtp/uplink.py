@@ -1,0 +1,45 @@
+"""How much a publisher's way to us carries, by when its packets left and came."""
+
+from aiortc.rate import RemoteBitrateEstimator
+
+from guard.core.units import Seconds
+from guard.media.rtp.packet import Rtp
+
+
+class Uplink:
+    """Google's receive-side estimate (draft-ietf-rmcat-gcc-02), taken picture by picture.
+
+    One measure a picture says the same as one a packet, for a fraction of the time: packets leave in bursts
+    of a picture.
+    """
+
+    def __init__(self) -> None:
+        self.bitrate: int | None = None
+        """bit/s; None until there is an estimate."""
+        self._estimator = RemoteBitrateEstimator()
+        self._timestamp: int | None = None
+        self._sent_at = 0
+        self._arrived_at: Seconds = 0.0
+        self._bytes = 0
+
+    def add(self, packet: Rtp, sent_at: int, now: Seconds) -> bool:
+        """Take a packet with its abs-send-time; return whether the estimate changed."""
+        changed = False
+        if packet.timestamp != self._timestamp:
+            changed = self._timestamp is not None and self._estimated(packet.ssrc)
+            self._timestamp, self._bytes = packet.timestamp, 0
+        self._sent_at, self._arrived_at = sent_at, now
+        self._bytes += len(packet.payload)
+        return changed
+
+    def _estimated(self, ssrc: int) -> bool:
+        estimate = self._estimator.add(
+            abs_send_time=self._sent_at,
+            arrival_time_ms=int(self._arrived_at * 1000),
+            payload_size=self._bytes,
+            ssrc=ssrc,
+        )
+        if estimate is None:
+            return False
+        self.bitrate = estimate[0]
+        return True
