@@ -135,12 +135,15 @@ class DatagramGate:
         """Whether the address passed an ICE check."""
         return address in self._known
 
-    def admit_stun(self, datagram: bytes, username: bytes, transactions: Container[bytes]) -> bool:
+    def admit_stun(
+        self, datagram: bytes, address: Address, username: bytes, transactions: Container[bytes]
+    ) -> bool:
         """Whether to parse this STUN, which authenticates itself; for the rest see ``is_awaited``."""
         if len(datagram) > MAX_DATAGRAM:
             return self._drop("size")
         if not is_awaited(datagram, username, transactions):
-            return self._drop("stun")
+            # A peer may answer twice, and keep its way through a NAT open by indications (RFC 8445 11).
+            return address not in self._known and self._drop("stun")
         now = self._clock()
         self._measure(len(datagram), now)
         return self._stun.take(1, now) or self._drop("flood")

@@ -14,11 +14,11 @@ from guard.core.windows import Pace
 from guard.media.assembler import AccessUnit, Assembler, Codec, Packet, read_headers
 from guard.media.call import Call, settle
 from guard.media.decode import AudioDecoder, AudioWindow, VideoDecoder
-from guard.media.gates import Limits
 from guard.media.forwarder import Forwarder, Leg
+from guard.media.gates import Limits
 from guard.media.keyframes import KeyframeRequests
-from guard.media.relays.opening import open_forwarder
 from guard.media.offers import take_offer
+from guard.media.relays.opening import open_forwarder
 from guard.media.signalling import OPUS, Format, Offer
 from guard.telemetry.stamps import percentile
 

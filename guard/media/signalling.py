@@ -14,6 +14,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 
 from guard.core.errors import SignallingError, UnsupportedCodec
+from guard.core.words import printable
 from guard.media.assembler import Codec
 
 MAX_SDP_BYTES = 65_536
@@ -24,7 +25,13 @@ MAX_CODECS = 128
 MAX_FEEDBACK = 16_384
 """Codec lines times feedback lines: aiortc compares each with each. Browsers offer some 6,000."""
 
+FEEDBACK = {"nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"}
+"""RTCP feedback that means anything here; what else is offered is left out."""
+
 MAX_FRAGMENT_BYTES = 16_384
+
+MAX_QUOTED = 200
+"""Characters of foreign text in a refusal."""
 
 MAX_SECTIONS = 4
 MAX_CANDIDATES = 16
@@ -98,7 +105,7 @@ def read_offer(text: str | bytes, role: Role) -> Offer:
     for line in lines:
         if _is_useful_candidate(line):
             _check_candidate(line.partition(":")[2])
-    sdp = "\r\n".join(line for line in lines if not _is_useless_candidate(line)) + "\r\n"
+    sdp = "\r\n".join(_useful(lines)) + "\r\n"
     try:
         return _checked(sdp, SessionDescription.parse(sdp), role)
     except SignallingError:
@@ -111,6 +118,20 @@ def read_offer(text: str | bytes, role: Role) -> Offer:
         raise SignallingError(msg) from None
 
 
+def _useful(lines: list[str]) -> Iterator[str]:
+    """What aiortc needs of an offer: its work grows with each feedback line times each codec."""
+    said: set[str] = set()
+    for line in lines:
+        if line.startswith("m="):
+            said.clear()
+        elif line.startswith("a=rtcp-fb:"):
+            if line in said or line.partition(" ")[2] not in FEEDBACK:
+                continue
+            said.add(line)
+        if not _is_useless_candidate(line):
+            yield line
+
+
 def read_answer(text: str | bytes, offer_sdp: str) -> str:
     """An answer to this offer of ours, without what aiortc cannot use; raise SignallingError.
 
@@ -119,11 +140,15 @@ def read_answer(text: str | bytes, offer_sdp: str) -> str:
     raised where video is rejected.
     """
     lines = _lines(text)
-    described = [line for line in lines if not line.startswith("a=candidate:")]
-    _check_counts(described)
-    useful = (line for line in lines if _is_useful_candidate(line) and _is_sound(line.partition(":")[2]))
-    kept = {*described, *islice(useful, MAX_CANDIDATES)}
-    head, *sections = _sections(line for line in lines if line in kept)
+    described = {place for place, line in enumerate(lines) if not line.startswith("a=candidate:")}
+    _check_counts([lines[place] for place in sorted(described)])
+    useful = (
+        place
+        for place, line in enumerate(lines)
+        if _is_useful_candidate(line) and _is_sound(line.partition(":")[2])
+    )
+    kept = described | set(islice(useful, MAX_CANDIDATES))
+    head, *sections = _sections(line for place, line in enumerate(lines) if place in kept)
     sdp = "\r\n".join(chain(head, *_mended(sections, _sections(offer_sdp.splitlines())[1:]))) + "\r\n"
     try:
         SessionDescription.parse(sdp)
@@ -265,7 +290,7 @@ def _is_useless_candidate(line: str) -> bool:
 def _checked(sdp: str, session: SessionDescription, role: Role) -> Offer:
     kinds = tuple(media.kind for media in session.media)
     if kinds not in {("video",), ("audio", "video"), ("video", "audio")}:
-        got = ", ".join(kinds) or "none"
+        got = printable(", ".join(kinds), MAX_QUOTED) or "none"
         msg = f"SDP offer: expected one video and at most one audio section, got {got}; offer one of each"
         raise SignallingError(msg)
     mids = {media.rtp.muxId for media in session.media}
@@ -336,5 +361,5 @@ def _offers_opus(session: SessionDescription) -> bool:
 
 def _unsupported(expected: str, session: SessionDescription) -> str:
     names = {codec.name for media in session.media for codec in media.rtp.codecs}
-    got = ", ".join(sorted(name[:16] for name in names)[:16]) or "none"
+    got = printable(", ".join(sorted(name[:16] for name in names)[:16]), MAX_QUOTED) or "none"
     return f"SDP offer: expected {expected}, got {got}; offer one of those codecs"

@@ -2,11 +2,17 @@ import pytest
 
 from guard.core.errors import MediaError
 from guard.media.assembler import Codec
-from guard.media.encode import AudioEncoder, VideoEncoder
+from guard.media.encode import AudioEncoder, VideoEncoder, usual_bitrate
 from guard.media.keyframes import nal_units
 from tests.support.media import drawn_frames
 
 pytestmark = pytest.mark.media
+
+
+@pytest.mark.parametrize("preset", ["veryfast", "ultrafast"])
+def test_x264_takes_the_presets_of_calls(preset: str):
+    encoder = VideoEncoder("h264", 160, 120, 30.0, 300_000, preset=preset)
+    assert [unit.keyframe for frame in drawn_frames(2) for unit in encoder.encode(frame)] == [True, False]
 
 
 @pytest.mark.parametrize("codec", ["vp8", "h264"])
@@ -61,3 +67,9 @@ def test_opus_packets_are_20_ms_apart():
     units = AudioEncoder().encode([0.0] * 4800, at=0.0)
     assert [unit.pts for unit in units] == pytest.approx([number * 0.02 for number in range(5)])
     assert all(unit.keyframe and unit.codec is Codec.OPUS for unit in units)
+
+
+def test_the_bitrate_grows_with_the_picture_within_bounds():
+    rates = [usual_bitrate(size, 30.0) for size in ((16, 16), (640, 360), (1280, 720))]
+    assert rates == [150_000, 552_960, 2_211_840]
+    assert usual_bitrate((1280, 720), 120.0) == 2_500_000

@@ -34,8 +34,8 @@ class Gated:
             taken += self.gate.admit(datagram, PEER, 0)
         return taken
 
-    def admits_stun(self, datagram: bytes, *transactions: bytes) -> bool:
-        return self.gate.admit_stun(datagram, USERNAME, set(transactions))
+    def admits_stun(self, datagram: bytes, *transactions: bytes, source: tuple[str, int] = STRANGER) -> bool:
+        return self.gate.admit_stun(datagram, source, USERNAME, set(transactions))
 
 
 @pytest.mark.parametrize("length", [0, 1473, 65_507])
@@ -68,6 +68,9 @@ def test_only_an_answer_to_our_own_check_is_parsed():
     answer = b"\x01\x01\x00\x00\x21\x12\xa4\x42"
     assert gated.admits_stun(answer + ours, ours)
     assert not gated.admits_stun(answer + b"other bytes.", ours)
+    assert gated.gate.dropped == {"stun": 1}
+    assert not gated.admits_stun(answer + b"other bytes.", ours, source=PEER)  # its second answer
+    assert gated.gate.dropped == {"stun": 1}
 
 
 def test_no_more_than_a_hundred_checks_a_second_are_parsed():

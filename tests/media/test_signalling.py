@@ -127,6 +127,13 @@ def test_a_broken_offer_is_refused_with_words_that_mend_it(case: str):
     assert len(str(caught.value)) < 400
 
 
+def test_feedback_that_is_said_twice_or_means_nothing_here_is_left_out():
+    feedback = [f"a=rtcp-fb:* nack {number}" for number in range(50)] + ["a=rtcp-fb:96 nack pli"] * 3
+    more = "".join(f"{line}\r\n" for line in feedback)
+    read = read_offer(offer(section("video", 0, VP8, more=more), section("audio", 1, OPUS)), "publish")
+    assert [line for line in read.sdp.splitlines() if "rtcp-fb" in line] == ["a=rtcp-fb:96 nack pli"]
+
+
 def test_candidates_over_tcp_and_for_rtcp_alone_are_left_out():
     rtcp = CANDIDATE.replace("candidate:1 1", "candidate:1 2")
     others = [CANDIDATE.format("tcp", n) + rtcp.format("udp", n) for n in range(30)]

@@ -351,9 +351,10 @@ class IceAdapter:
         received, send_stun = protocol.datagram_received, protocol.send_stun
 
         def is_admitted(datagram: bytes, address: tuple[Any, ...]) -> bool:
+            source = address[:2]
             if is_stun(datagram):
-                return gate.admit_stun(datagram, username, protocol.transactions)
-            return gate.admit(datagram, address[:2], connection._queue.qsize())
+                return gate.admit_stun(datagram, source, username, protocol.transactions)
+            return gate.admit(datagram, source, connection._queue.qsize())
 
         def datagram_received(datagram: bytes, address: tuple[Any, ...]) -> None:
             if not is_admitted(datagram, address):

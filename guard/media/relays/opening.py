@@ -9,6 +9,7 @@ from guard.core.errors import EnvironmentProblem
 from guard.core.units import Clock
 from guard.media.forwarder import Forwarder, UnitForwarder
 from guard.media.relays.packets import PacketForwarder
+from guard.media.relays.transcode import TranscodeForwarder
 from guard.media.transport import check_packet_sender
 
 logger = structlog.get_logger(__name__)
@@ -18,6 +19,8 @@ def open_forwarder(settings: MediaSettings, clock: Clock) -> Forwarder[Any]:
     """The relay that the settings name."""
     if settings.relay == "rtp":
         return PacketForwarder(clock)
+    if settings.relay == "transcode":
+        return TranscodeForwarder(settings, clock)
     return UnitForwarder(settings.forward_queue_units, clock)
 
 

@@ -33,12 +33,15 @@ class Stream:
         """Of the newest packet taken; runs on over wraps."""
         self._extend = Unwrapper(16)
 
-    def take(self, packet: Packet) -> None:
-        """Number a packet and keep it."""
+    def take(self, packet: Packet) -> bool:
+        """Number a packet and keep it; return False for a number that was there before.
+
+        Two packets under one number would be protected with one key stream (RFC 3711 section 9.1).
+        """
         if packet.restarts:
             self.history, self._extend = History(), Unwrapper(16)
         self.number = self._extend(packet.sequence_number)
-        self.history.put(self.number, packet)
+        return self.history.put(self.number, packet)
 
 
 class Strand:
@@ -103,7 +106,14 @@ class Strand:
                 self._dropped["resends"] += 1
             else:
                 timestamp = self._rewrite.timestamp(packet.timestamp)
-                track.write_again(place, timestamp, packet.rtp_payload, now, marker=packet.marker)
+                track.write_again(
+                    place,
+                    timestamp,
+                    packet.rtp_payload,
+                    first_sent_at=packet.arrived_at,
+                    now=now,
+                    marker=packet.marker,
+                )
 
     def report(self, report: SenderReport) -> None:
         """Hand on what the publisher says of its clock, in our timestamps."""
@@ -162,7 +172,8 @@ class PacketForwarder(Forwarder[PacketLeg]):
         """Send a packet to every subscriber at once."""
         kind = packet.codec.kind
         stream = self._streams[kind]
-        stream.take(packet)
+        if not stream.take(packet):
+            return
         for leg in self._legs:
             if (strand := leg.strands.get(kind)) is not None:
                 strand.forward(packet, stream.number)

@@ -13,9 +13,16 @@ class History:
         self._capacity = capacity
         self._places: list[tuple[int, Packet] | None] = [None] * capacity
 
-    def put(self, number: int, packet: Packet) -> None:
-        """Keep a packet; ``number`` runs on over wraps."""
+    def put(self, number: int, packet: Packet) -> bool:
+        """Keep a packet; return False for a number that was there before, or is older than all that is kept.
+
+        ``number`` runs on over wraps.
+        """
+        kept = self._places[number % self._capacity]
+        if kept is not None and kept[0] >= number:
+            return False
         self._places[number % self._capacity] = number, packet
+        return True
 
     def get(self, number: int) -> Packet | None:
         """The packet of this number, if it is still there."""

@@ -101,13 +101,24 @@ class OutboundTrack:
         return self._link.send_rtp(header + payload)
 
     def write_again(
-        self, sequence_number: int, timestamp: int, payload: bytes, now: Seconds, *, marker: bool
+        self,
+        sequence_number: int,
+        timestamp: int,
+        payload: bytes,
+        *,
+        first_sent_at: Seconds,
+        now: Seconds,
+        marker: bool,
     ) -> bool:
-        """Send a packet once more, as a retransmission where the peer takes those (RFC 4588 section 4)."""
+        """Send a packet once more, as a retransmission where the peer takes those (RFC 4588 section 4).
+
+        Else it is the very same packet: a header that differs under one number would give away the key that
+        authenticates (NIST SP 800-38D appendix A).
+        """
         if self._link is None:
             return False
         if self._resend_header is None:
-            header = self._header(sequence_number, timestamp, send_time(now), marker=marker)
+            header = self._header(sequence_number, timestamp, send_time(first_sent_at), marker=marker)
             return self._link.send_rtp(header + payload)
         header = self._resend_header(self._resend_number, timestamp, send_time(now), marker=marker)
         self._resend_number = (self._resend_number + 1) & 0xFFFF

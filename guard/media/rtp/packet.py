@@ -81,8 +81,9 @@ def _send_time(extension: bytes, wanted: int) -> int | None:
             place += 1
             continue
         length = (head & 0x0F) + 1
-        if head >> 4 == wanted and length == SEND_TIME_BYTES:
-            return int.from_bytes(extension[place + 1 : place + 1 + length], "big")
+        there = extension[place + 1 : place + 1 + length]
+        if head >> 4 == wanted and len(there) == length == SEND_TIME_BYTES:
+            return int.from_bytes(there, "big")
         place += 1 + length
     return None
 

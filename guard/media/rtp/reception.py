@@ -97,7 +97,8 @@ class Missing:
 
     def heard(self, number: int, now: Seconds) -> bool:
         """Take a packet's number, running on over wraps; return whether it opened a gap."""
-        highest, self._highest = self._highest, max(number, self._highest or number)
+        highest = self._highest
+        self._highest = number if highest is None else max(number, highest)
         if highest is None or number <= highest:
             self._asks.pop(number, None)
             return False

@@ -6,6 +6,7 @@ import pytest
 
 from guard.media.assembler import Codec, Packet
 from guard.media.relays.packets import BITRATE_LIFE, RESENDS_AT_ONCE, PacketForwarder, PacketLeg
+from guard.media.rtp.history import HISTORY_PACKETS
 from guard.media.rtp.inbound import SenderReport
 from guard.media.rtp.outbound import Feedback
 from guard.media.signalling import Format
@@ -40,7 +41,7 @@ class Track:
         self.written.append(Written(place, timestamp, payload, marker))
         return True
 
-    def write_again(self, place: int, timestamp: int, payload: bytes, _now: float, *, marker: bool) -> bool:
+    def write_again(self, place: int, timestamp: int, payload: bytes, *, marker: bool, **_: float) -> bool:
         self.written.append(Written(place, timestamp, payload, marker, again=True))
         return True
 
@@ -161,6 +162,23 @@ def test_what_is_missing_is_sent_again_with_its_own_number_and_timestamp():
     subscriber.video.feedback.missing([lost.sequence_number])
     again = subscriber.video.written[-1]
     assert again == Written(lost.sequence_number, lost.timestamp, b"65536", marker=True, again=True)
+
+
+def test_two_packets_under_one_number_are_not_both_sent():
+    forwarder = PacketForwarder(ManualClock())
+    subscriber = Subscriber(forwarder)
+    feed(forwarder, packet(65535, keyframe=True), packet(65536), packet(65535, rtp_payload=b"another"))
+    feed(forwarder, packet(65536 + HISTORY_PACKETS), packet(65536, rtp_payload=b"another"))
+    assert len(subscriber.video.written) == 3
+    assert len(set(numbers(subscriber.video))) == 3
+
+
+def test_padding_keeps_its_place():
+    forwarder = PacketForwarder(ManualClock())
+    subscriber = Subscriber(forwarder)
+    feed(forwarder, packet(1, keyframe=True), packet(2, rtp_payload=b"", marker=False), packet(3))
+    assert [one.payload for one in subscriber.video.written] == [b"1", b"", b"3"]
+    assert numbers(subscriber.video) == [0, 1, 2]
 
 
 def test_what_was_lost_on_the_way_to_us_is_sent_when_it_comes():

@@ -75,7 +75,7 @@ def test_what_is_torn_is_refused(torn: bytes):
 
 def test_an_extension_that_runs_over_is_none():
     torn = b"\x90" + bytes(11) + b"\xbe\xde\x00\x01" + b"\x00\x00\x00\x32"
-    assert read_rtp(torn, send_time_id=3).send_time in {0, None}
+    assert read_rtp(torn, send_time_id=3).send_time is None
 
 
 @pytest.mark.parametrize("send_time_id", [None, 3])

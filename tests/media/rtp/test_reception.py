@@ -72,6 +72,13 @@ def test_a_packet_that_is_only_late_is_not_asked_for():
     assert missing.next_due() is None
 
 
+def test_what_came_is_not_asked_for_whatever_its_number():
+    missing = Missing()
+    for number in (0, -1, 1):
+        missing.heard(number, 0.0)
+    assert not missing
+
+
 def test_a_packet_is_asked_for_three_times_then_given_up():
     missing, now, asked = Missing(), 0.0, 0
     missing.heard(65535, now)
