@@ -1,4 +1,4 @@
-"""A timed ring of samples: what the last seconds held."""
+"""What the last seconds held: timed samples, how often, and whether it was too much."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -100,3 +100,21 @@ def held_maximum(samples: Sequence[tuple[Seconds, float]], span: Seconds) -> flo
         if at - samples[start][0] >= span:
             held.append(min(value for _, value in samples[start : end + 1]))
     return max(held, default=None)
+
+
+class Bucket:
+    """A token bucket: ``rate`` a second, never more than ``burst`` at once; full at first."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = self._level = burst
+        self._at: Seconds = 0.0
+
+    def take(self, amount: float, now: Seconds) -> bool:
+        """Whether there is that much, which is then taken."""
+        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
+        self._at = now
+        if self._level < amount:
+            return False
+        self._level -= amount
+        return True

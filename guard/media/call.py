@@ -20,6 +20,10 @@ WATCH_INTERVAL: Seconds = 0.5
 REPORT_INTERVAL: Seconds = 10.0
 """A call that is sent what it refuses says so once in this time."""
 
+HARMLESS = ("candidate_denied", "mdns", "early")
+"""Refused in ordinary calls too: a browser names addresses that lead nowhere from here, and begins to send
+before it has agreed on keys."""
+
 STATE_REASONS = {"failed": "ice_failed", "closed": "left"}
 """Why a call ended, by the state of its peer connection."""
 
@@ -147,7 +151,10 @@ class Call:
         if now < self._tell_at:
             return
         refused = self.peer.dropped + self.peer.faults
-        if news := refused - self._told:
+        news = refused - self._told
+        for reason in HARMLESS:
+            del news[reason]
+        if news:
             logger.warning("call refuses what it is sent", call=self._name, counts=dict(news))
             self._told, self._tell_at = refused, now + REPORT_INTERVAL
 

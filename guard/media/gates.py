@@ -7,6 +7,7 @@ from enum import Enum, auto, unique
 from typing import Final
 
 from guard.core.units import Clock, Seconds
+from guard.core.windows import Bucket
 
 MAX_DATAGRAM = 1472
 """Payload of UDP over IPv4 on Ethernet; larger ones make libsrtp raise."""
@@ -64,24 +65,6 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
-
-
-class Bucket:
-    """A token bucket: ``rate`` a second, never more than ``burst`` at once; full at first."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate = rate
-        self._burst = self._level = burst
-        self._at: Seconds = 0.0
-
-    def take(self, amount: float, now: Seconds) -> bool:
-        """Whether there is that much, which is then taken."""
-        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
-        self._at = now
-        if self._level < amount:
-            return False
-        self._level -= amount
-        return True
 
 
 def is_stun(datagram: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from guard.core.errors import MediaError
 from guard.core.units import Seconds
-from guard.media.gates import Bucket
+from guard.core.windows import Bucket
 
 VP8_START_CODE = b"\x9d\x01\x2a"
 NAL_IDR = 5

@@ -67,6 +67,7 @@ class Subscription:
         clock: Clock,
         forwarder: Forwarder[Any],
         on_ended: Callable[["Subscription", str], None],
+        *,
         limits: Limits,
     ) -> None:
         self.sid = sid
@@ -200,7 +201,7 @@ class Publication:
             on_closed(reason)
 
         sid = f"{self.pid}-{next(self._numbers)}"
-        subscription = Subscription(sid, self._ice, self._clock, self._forwarder, ended, self._limits)
+        subscription = Subscription(sid, self._ice, self._clock, self._forwarder, ended, limits=self._limits)
         self._subscriptions.add(subscription)
         answer: str | None = None
         try:
@@ -267,7 +268,7 @@ class Publication:
         if self._video.needs_keyframe:
             self._keyframes.want()
         elif packet.keyframe and not self._taps:
-            self._note_keyframe()
+            self._keyframes.arrived()
         self._ask_if_due(packet.arrived_at)
 
     def _check_size(self, size: tuple[int, int] | None) -> None:
@@ -283,10 +284,7 @@ class Publication:
         self._forwarder.forward_unit(unit)
         self._video_decoder.put(unit)
         if unit.keyframe:
-            self._note_keyframe()
-
-    def _note_keyframe(self) -> None:
-        self._keyframes.arrived()
+            self._keyframes.arrived()
         if self._forwarder.needs_keyframe() or self._video_decoder.needs_keyframe:
             self._keyframes.want()
 

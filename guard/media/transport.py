@@ -4,7 +4,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from aioice import ice as aioice_ice
 from aioice.ice import CandidatePair, Connection, StunProtocol, get_host_addresses
@@ -29,21 +29,22 @@ from aiortc.sdp import candidate_from_sdp
 from guard.config import IceSettings
 from guard.core.errors import SignallingError
 from guard.core.units import Clock, Seconds
+from guard.core.windows import Bucket
 from guard.media.assembler import AccessUnit, Kind, Packet
 from guard.media.frames import MediaPacket, packet_of
 from guard.media.gates import DEFAULT_LIMITS, DatagramGate, Limits
 from guard.media.ice.adapter import HANDLER_FAULTS, IceAdapter, replace, require
 from guard.media.rtp.inbound import InboundTrack, SenderReport
-from guard.media.rtp.inlet import Inlet
-from guard.media.rtp.outbound import Feedback, OutboundTrack
+from guard.media.rtp.inlet import FewSources, Inlet
+from guard.media.rtp.outbound import RESENDS_AT_ONCE, RESENDS_PER_SECOND, Feedback, OutboundTrack
 from guard.media.signalling import MAX_CANDIDATES, PARSER_FAULTS, Format, Fragment, Offer, read_answer
 from guard.media.turn import IceServer
 
 ADAPTED: dict[object, tuple[str, ...]] = {
     RTCPeerConnection: ("_RTCPeerConnection__connect", "_RTCPeerConnection__createDtlsTransport"),
     RTCRtpReceiver: ("receive", "stop"),
-    RTCRtpSender: ("_send_keyframe",),
-    RTCDtlsTransport: ("_recv_next", "_register_rtp_receiver", "_unregister_rtp_receiver"),
+    RTCRtpSender: ("_send_keyframe", "_retransmit"),
+    RTCDtlsTransport: ("_setup_srtp", "_recv_next", "_register_rtp_receiver", "_unregister_rtp_receiver"),
     StunProtocol: ("datagram_received", "send_stun"),
     Connection: (
         "get_component_candidates",
@@ -210,6 +211,19 @@ class Peer:
         transceiver = self._pc.addTransceiver(track, "sendonly")
         transceiver.setCodecPreferences(_capabilities(track.kind, (format_,)))
         replace(transceiver.sender, "_send_keyframe", on_keyframe_wanted)
+        replace(transceiver.sender, "_retransmit", self._bounded(transceiver.sender._retransmit))
+
+    def _bounded(self, resend: Callable[[int], Awaitable[None]]) -> Callable[[int], Awaitable[None]]:
+        """Send so many packets again a second; one report may ask for thousands."""
+        allowed = Bucket(RESENDS_PER_SECOND, RESENDS_AT_ONCE)
+
+        async def resend_some(sequence_number: int) -> None:
+            if allowed.take(1, self._clock()):
+                await resend(sequence_number)
+            else:
+                self.dropped["resends"] += 1
+
+        return resend_some
 
     def send_packets(self, format_: Format, feedback: Feedback, dropped: Counter[str]) -> OutboundTrack:
         """Send the peer packets that others made; ``dropped`` counts those that could not go out."""
@@ -313,7 +327,12 @@ class Peer:
         return dtls
 
     def _guard_handlers(self, dtls: RTCDtlsTransport) -> None:
-        receive_next = dtls._recv_next
+        receive_next, set_up = dtls._recv_next, dtls._setup_srtp
+
+        def set_up_for_few_sources() -> None:
+            set_up()
+            if dtls._rx_srtp is not None:
+                dtls._rx_srtp = cast("Any", FewSources(dtls._rx_srtp, self.dropped))
 
         async def receive_next_guarded() -> None:
             try:
@@ -323,6 +342,7 @@ class Peer:
                 if self.faults.total() > MAX_FAULTS:
                     raise ConnectionError from fault
 
+        replace(dtls, "_setup_srtp", set_up_for_few_sources)
         replace(dtls, "_recv_next", receive_next_guarded)
 
 

@@ -324,12 +324,6 @@ def test_a_picture_keeps_its_look_when_scaled():
     assert abs(float(made.y.mean()) - float(frame.y.mean())) < 1.0
 
 
-def test_the_bitrate_grows_with_the_picture_within_bounds():
-    rates = [sending.usual_bitrate(size, 30.0) for size in ((16, 16), (640, 360), (1280, 720))]
-    assert rates == [150_000, 552_960, 2_211_840]
-    assert sending.usual_bitrate((1280, 720), 120.0) == 2_500_000
-
-
 def test_the_meter_tells_the_newest_second():
     meter = Meter()
     assert [meter.rate(sent, now) for sent, now in ((15, 0.5), (30, 1.0), (31, 1.5), (40, 2.0))] == [

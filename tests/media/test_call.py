@@ -244,7 +244,7 @@ async def test_what_a_call_refuses_is_told_once_in_ten_seconds():
     call = Call("p_1", LOOPBACK, clock, finished, limits=Limits())
     with capture_logs() as logs:
         for _ in range(60):
-            call.peer.dropped["stun"] += 1
+            call.peer.dropped.update(["stun", "mdns"])
             call.peer.faults["error"] += 2
             call._tell_refused(clock.now)
             clock.now += 0.5

@@ -7,7 +7,7 @@ import pytest
 from guard.core.errors import CapacityError, SignallingError, UnsupportedCodec
 from guard.media import offers
 from guard.media.offers import take_offer
-from guard.media.signalling import Offer, Role
+from guard.media.signalling import Offer, Role, read_offer
 from tests.media.test_signalling import GOOD
 
 pytestmark = pytest.mark.unit
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 async def test_an_offer_is_read_in_another_thread(monkeypatch: pytest.MonkeyPatch):
     threads: list[str] = []
-    read = offers.read_offer
+    read = read_offer
 
     def noting(text: str | bytes, role: Role) -> Offer:
         threads.append(threading.current_thread().name)
@@ -64,7 +64,7 @@ async def test_an_offer_that_takes_too_long_is_refused_and_keeps_its_place_until
     go_on.set()
     assert await asyncio.to_thread(ended.wait, 5.0)
     monkeypatch.undo()
-    assert await take_offer(GOOD, "publish")
+    assert (await take_offer(GOOD, "publish")).audio
 
 
 async def test_without_a_further_thread_it_is_asked_to_try_again(monkeypatch: pytest.MonkeyPatch):

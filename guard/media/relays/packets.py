@@ -5,12 +5,12 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from guard.core.units import Clock, Seconds
+from guard.core.windows import Bucket
 from guard.media.assembler import Codec, Kind, Packet, Unwrapper
 from guard.media.forwarder import LATENCY_SAMPLES, Forwarder
-from guard.media.gates import Bucket
 from guard.media.rtp.history import History
 from guard.media.rtp.inbound import SenderReport
-from guard.media.rtp.outbound import Feedback, OutboundTrack
+from guard.media.rtp.outbound import RESENDS_AT_ONCE, RESENDS_PER_SECOND, Feedback, OutboundTrack
 from guard.media.rtp.rewrite import Rewrite
 from guard.media.signalling import OPUS, Format
 from guard.media.transport import Peer
@@ -18,8 +18,6 @@ from guard.media.transport import Peer
 FIRST_NUMBERS = 1 << 15
 """We begin below: then nothing lost before the first wrap confuses SRTP (RFC 3711 section 3.3.1)."""
 
-RESENDS_PER_SECOND = 500.0
-RESENDS_AT_ONCE = 250.0
 BITRATE_LIFE: Seconds = 5.0
 """What a receiver said of its bitrate holds for so long."""
 

@@ -2,6 +2,9 @@
 # ruff: noqa: SLF001 -- part of the adapter that uses aiortc's private names, see transport.ADAPTED
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
 
 import pylibsrtp
 from aiortc.rtcdtlstransport import RTCDtlsTransport
@@ -11,6 +14,36 @@ from guard.media.rtp.packet import FIXED_HEADER, read_rtp
 
 MAX_SSRCS = 8
 """SRTP keeps a state for each; a call has three: sound, pictures, and those sent again."""
+
+
+class FewSources:
+    """Stands in for a transport's inbound SRTP session: packets of a ninth source are refused unread."""
+
+    def __init__(self, session: pylibsrtp.Session, dropped: Counter[str]) -> None:
+        self._session = session
+        self._dropped = dropped
+        self._sources: set[bytes] = set()
+
+    def unprotect(self, packet: bytes) -> bytes:
+        """The RTP packet of a protected one; raise pylibsrtp.Error."""
+        return self._opened(self._session.unprotect, packet, packet[8:12])
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        """The RTCP packet of a protected one; raise pylibsrtp.Error."""
+        return self._opened(self._session.unprotect_rtcp, packet, packet[4:8])
+
+    def _opened(self, unprotect: Callable[[bytes], bytes], packet: bytes, source: bytes) -> bytes:
+        if source not in self._sources and len(self._sources) >= MAX_SSRCS:
+            self._dropped["ssrc"] += 1
+            msg = f"SRTP: expected at most {MAX_SSRCS} sources, got another"
+            raise pylibsrtp.Error(msg)
+        try:
+            plain = unprotect(packet)
+        except pylibsrtp.Error:
+            self._dropped["srtp"] += 1
+            raise
+        self._sources.add(source)  # only what is authentic takes a place
+        return plain
 
 
 class Inlet:
@@ -25,26 +58,17 @@ class Inlet:
         self._dtls = dtls
         self._tracks = dtls._rtp_router.payload_type_table
         self._reported = dtls._rtp_router.ssrc_table
-        self._sources: set[int] = set()
 
     def take(self, datagram: bytes) -> None:
         """Take one SRTP packet."""
-        session: pylibsrtp.Session | None = self._dtls._rx_srtp
-        source = int.from_bytes(datagram[8:12], "big")
+        session = cast("FewSources | None", self._dtls._rx_srtp)
         if session is None:
             self.dropped["early"] += 1
         elif len(datagram) < FIXED_HEADER.size:
             self.dropped["malformed"] += 1
-        elif source not in self._sources and len(self._sources) >= MAX_SSRCS:
-            self.dropped["ssrc"] += 1
         else:
-            try:
-                plain = session.unprotect(datagram)
-            except pylibsrtp.Error:
-                self.dropped["srtp"] += 1
-                return
-            self._sources.add(source)
-            self._take(plain, source)
+            with suppress(pylibsrtp.Error):  # counted
+                self._take(session.unprotect(datagram), int.from_bytes(datagram[8:12], "big"))
 
     def _take(self, plain: bytes, source: int) -> None:
         track = next(iter(self._tracks.get(plain[1] & 0x7F, ())), None)

@@ -29,6 +29,10 @@ from guard.media.rtp.link import Link
 from guard.media.rtp.packet import HeaderWriter, send_time
 
 SEND_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+RESENDS_PER_SECOND = 500.0
+RESENDS_AT_ONCE = 250.0
+"""So many packets are sent again to one subscriber, whatever it asks for."""
+
 CNAME = 1
 """The item of a source description that binds the streams of one sender (RFC 3550 section 6.5.1)."""
 

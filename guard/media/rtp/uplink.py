@@ -5,6 +5,9 @@ from aiortc.rate import RemoteBitrateEstimator
 from guard.core.units import Seconds
 from guard.media.rtp.packet import Rtp
 
+PAUSE: Seconds = 2.0
+"""After so long a silence nothing is known of the way any more."""
+
 
 class Uplink:
     """Google's receive-side estimate (draft-ietf-rmcat-gcc-02), taken picture by picture.
@@ -25,6 +28,9 @@ class Uplink:
     def add(self, packet: Rtp, sent_at: int, now: Seconds) -> bool:
         """Take a packet with its abs-send-time; return whether the estimate changed."""
         changed = False
+        if now - self._arrived_at > PAUSE:
+            # aiortc's estimator counts a pause millisecond by millisecond.
+            self._estimator, self._timestamp = RemoteBitrateEstimator(), None
         if packet.timestamp != self._timestamp:
             changed = self._timestamp is not None and self._estimated(packet.ssrc)
             self._timestamp, self._bytes = packet.timestamp, 0

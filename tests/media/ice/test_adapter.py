@@ -308,7 +308,7 @@ async def test_a_peer_that_calls_every_check_a_conflict_is_not_answered_for_ever
         asked.append(message)
         theirs.respond_error(message, source, protocol, (487, "Role Conflict"))
 
-    theirs.request_received = conflict  # type: ignore[method-assign]  # a hostile peer
+    adapter.replace(theirs, "request_received", conflict)
     (pair,) = ours._check_list
     await ours.check_start(pair)
     assert len(asked) == adapter.MAX_ROLE_SWITCHES + 1

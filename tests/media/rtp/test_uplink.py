@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from guard.media.rtp.packet import Rtp, send_time
@@ -20,6 +22,16 @@ def run(uplink: Uplink, seconds: float, *, queue_ms_per_s: float) -> None:
                 payload=bytes(1040),
             )
             uplink.add(packet, send_time(at), 5.0 + at + queue_ms_per_s * at / 1000)
+
+
+def test_a_long_silence_costs_nothing_and_is_forgotten():
+    uplink = Uplink()
+    run(uplink, 1.0, queue_ms_per_s=0.0)
+    before = time.thread_time()
+    packet = Rtp(payload_type=96, marker=True, sequence_number=0, timestamp=7, ssrc=1, payload=bytes(1000))
+    uplink.add(packet, send_time(3600.0), 3600.0)
+    uplink.add(packet._replace(timestamp=8), send_time(3600.1), 3600.1)
+    assert time.thread_time() - before < 0.5  # an hour, counted by milliseconds, takes seconds
 
 
 def test_a_way_whose_queue_grows_carries_less_than_is_sent():

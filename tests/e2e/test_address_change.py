@@ -1,0 +1,173 @@
+"""A caller whose address changes during the call stays in it (RFC 8445 section 7.3.1.3)."""
+
+import asyncio
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from aioice import stun
+from aioice.ice import CandidatePair, Connection, StunProtocol
+
+from guard.media.transport import Peer
+from tests.support.browser import Desk
+from tests.support.calls import house
+from tests.support.interop import RELAYS, Caller, Record, Said, callers, relaying
+from tests.support.media import eventually
+from tests.support.nat import Nat, nat
+from tests.support.node import bare_settings
+from tests.support.served import Served
+
+pytestmark = pytest.mark.e2e
+
+SOON_S = 4.0
+"""Chromium checks its path about every 2.5 s, and only then can anybody know where it is."""
+
+AFTERWARDS = 40
+
+
+def node_address(said: Said) -> tuple[str, int]:
+    """Where the node's answer says that it listens."""
+    found = re.search(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", said.text)
+    assert found is not None, said.text
+    return found[1], int(found[2])
+
+
+async def join_both(
+    desk: Desk, node: Served, publisher: Nat | None, subscriber: Nat | None
+) -> tuple[Caller, Caller]:
+    """Two pages in a call, each behind a translation where one is given."""
+    ada, bob = await callers(desk, node)
+    published = await ada.publish(node, "VP8", **({"through": publisher.port} if publisher else {}))
+    if publisher:
+        publisher.node = node_address(published)
+    seen = await bob.watch(node, published, **({"through": subscriber.port} if subscriber else {}))
+    if subscriber:
+        subscriber.node = node_address(seen)
+    await bob.until_frames(20)
+    return ada, bob
+
+
+async def decoded(caller: Caller) -> int:
+    """Frames so far."""
+    return int((await caller.stats()).one("inbound-rtp", "video")["framesDecoded"])
+
+
+@pytest.mark.parametrize("relay", RELAYS)
+@pytest.mark.parametrize("role", ["publisher", "subscriber"])
+async def test_chromium_behind_a_nat_that_changes_its_port_goes_on(
+    tmp_path: Path, desk: Desk, relay: str, role: str, record_property: Record
+) -> None:
+    async with nat() as between, relaying(tmp_path, relay) as node:
+        ends = {"publisher": None, "subscriber": None} | {role: between}
+        _, bob = await join_both(desk, node, ends["publisher"], ends["subscriber"])
+        await between.rebind()
+        began, before = time.monotonic(), await decoded(bob)
+        await bob.until_frames(before + 10)
+        silence = time.monotonic() - began
+        await bob.until_frames(before + 10 + AFTERWARDS)
+        took = time.monotonic() - began - silence
+    record_property("seen", json.dumps({"silence_s": round(silence, 2), "then_s": round(took, 2)}))
+    assert len(set(between.outer_ports)) == 2
+    assert silence <= SOON_S
+    assert took <= 2 * AFTERWARDS / 20
+
+
+def connection_of(peer: Peer) -> Connection:
+    """The ICE half of a peer's only transport."""
+    (dtls,) = peer._transports
+    return dtls.transport._connection
+
+
+async def move(peer: Peer) -> None:
+    """Nominate a new socket of this controlling caller, and close the one it had."""
+    connection = connection_of(peer)
+    old = connection._nominated[1]
+    loop = asyncio.get_running_loop()
+    _, protocol = await loop.create_datagram_endpoint(
+        lambda: StunProtocol(connection), local_addr=("127.0.0.1", 0)
+    )
+    protocol.local_candidate = old.protocol.local_candidate
+    peer._ice._keep(connection, protocol)
+    pair = CandidatePair(protocol, old.remote_candidate)
+    connection._check_list.append(pair)
+    await connection.check_start(pair)
+    assert connection._nominated[1] is pair
+    connection._protocols.remove(old.protocol)
+    old.protocol.transport.close()
+
+
+@pytest.mark.parametrize("role", ["publisher", "subscriber"])
+async def test_a_caller_that_nominates_another_socket_goes_on_from_there(tmp_path: Path, role: str) -> None:
+    async with house(bare_settings(tmp_path)) as there:
+        ada = there.publisher()
+        await ada.start()
+        bob = there.subscriber(ada.watch_url)
+        await bob.start()
+        await eventually(lambda: bob.stats().units > 10)
+        mover = ada._connection if role == "publisher" else bob._connection
+        await move(mover.peer)
+        before, began = bob.stats().units, time.monotonic()
+        await eventually(lambda: bob.stats().units > before + 20)
+        took = time.monotonic() - began
+        await bob.stop()
+        await ada.stop()
+        await there.empty()
+    assert took < 2.0
+
+
+async def test_who_cannot_authenticate_a_check_moves_nobody(tmp_path: Path) -> None:
+    async with house(bare_settings(tmp_path)) as there:
+        ada = there.publisher()
+        await ada.start()
+        bob = there.subscriber(ada.watch_url)
+        await bob.start()
+        await eventually(lambda: bob.stats().units > 10)
+        connection = connection_of(bob._connection.peer)
+        node = connection._nominated[1].remote_addr
+        heard: list[bytes] = []
+        stranger = await listen(heard)
+        for _ in range(20):
+            stranger.sendto(bytes(check(connection, "guessed")), node)
+            stranger.sendto(bytes([0x80, 96]) + bytes(40), node)
+        before = bob.stats().units
+        await eventually(lambda: bob.stats().units > before + 30)
+        refused = [stun.parse_message(datagram) for datagram in heard]
+        stranger.sendto(bytes(check(connection, connection.remote_password)), node)
+        await eventually(lambda: any(is_success(datagram) for datagram in heard))
+        stranger.close()
+        await bob.stop()
+        await ada.stop()
+        await there.empty()
+    assert all(answer.message_class is stun.Class.ERROR for answer in refused)
+
+
+async def listen(heard: list[bytes]) -> asyncio.DatagramTransport:
+    """A socket of nobody in the call; what is sent to it is heard."""
+
+    class Stranger(asyncio.DatagramProtocol):
+        def datagram_received(self, datagram: bytes, _source: object) -> None:
+            heard.append(datagram)
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Stranger, local_addr=("127.0.0.1", 0))
+    return transport
+
+
+def is_success(datagram: bytes) -> bool:
+    """Whether a check was answered well."""
+    return datagram[:2] == b"\x01\x01"
+
+
+def check(connection: Connection, password: str | None) -> stun.Message:
+    """A check that nominates, as this caller would send it, with a password."""
+    assert password is not None
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    request.attributes["USERNAME"] = f"{connection.remote_username}:{connection.local_username}"
+    request.attributes["PRIORITY"] = 1
+    request.attributes["ICE-CONTROLLING"] = connection._tie_breaker
+    request.attributes["USE-CANDIDATE"] = None
+    request.add_message_integrity(password.encode())
+    request.add_fingerprint()
+    return request
