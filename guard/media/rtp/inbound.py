@@ -33,6 +33,9 @@ from guard.media.rtp.reception import Missing, Reception
 from guard.media.rtp.uplink import Uplink
 
 REPORT_INTERVAL: Seconds = 1.0
+MUCH_LESS = 0.97
+"""A bitrate that fell so far is told at once, any other with the next report."""
+
 CLOCK_RATES: dict[Kind, int] = {"video": Codec.VP8.clock_rate, "audio": Codec.OPUS.clock_rate}
 ORIGINAL_NUMBER = 2
 """Bytes before the payload of a retransmission (RFC 4588 section 4)."""
@@ -75,6 +78,7 @@ class InboundTrack:
         self._clock = clock
         self._gate = StreamGate(self.dropped)
         self._uplink = Uplink()
+        self._told_bitrate: int | None = None
         self._restart_statistics()
         self._codecs: dict[int, Codec] = {}
         self._carried: dict[int, int] = {}
@@ -148,7 +152,7 @@ class InboundTrack:
         """Take a packet of the peer."""
         now = self._clock()
         if packet.send_time is not None and self._uplink.add(packet, packet.send_time, now):
-            self._send_bitrate()
+            self._send_bitrate(if_below=MUCH_LESS)
         original = packet
         if packet.payload_type in self._carried:
             unwrapped = self._unwrapped(packet)
@@ -204,10 +208,13 @@ class InboundTrack:
             )
         )
 
-    def _send_bitrate(self) -> None:
-        """Tell the peer what it may send (draft-alvestrand-rmcat-remb-03)."""
+    def _send_bitrate(self, *, if_below: float = 1.0) -> None:
+        """Tell the peer what it may send (draft-alvestrand-rmcat-remb-03), or only if that is much less."""
         allowed = self._allow(self._uplink.bitrate)
-        if allowed is not None and self._gate.ssrc is not None and self._kind == "video":
+        if allowed is None or self._gate.ssrc is None or self._kind != "video":
+            return
+        if self._told_bitrate is None or if_below >= 1.0 or allowed < self._told_bitrate * if_below:
+            self._told_bitrate = allowed
             fci = pack_remb_fci(allowed, [self._gate.ssrc])
             self._send(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=self._own_ssrc, media_ssrc=0, fci=fci))
 

@@ -3,7 +3,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeAlias
 
 import pylibsrtp
 from aioice.ice import CandidatePair
@@ -12,62 +11,55 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 MAX_BUFFERED = 256 * 1024
 """Bytes that may wait for a socket; one that takes none for so long drops what comes."""
 
-SendTo: TypeAlias = Callable[[bytes, tuple[str, int]], None]
-
 
 class Link:
-    """Sends over the selected pair of one transport; what cannot be sent now is dropped and counted.
+    """Sends over the selected pair of a connected transport; what cannot be sent now is dropped and counted.
 
     ``dropped`` counts by reason: ``unconnected``, ``oversize`` for SRTP, ``congested`` for the socket.
     """
 
     def __init__(self, dtls: RTCDtlsTransport, dropped: Counter[str]) -> None:
         self.dropped = dropped
-        self._dtls = dtls
         self._nominated = dtls.transport._connection._nominated
         self._pair: CandidatePair | None = None
-        self._send_to: SendTo = _nowhere
-        self._buffered: Callable[[], int] = _nothing
+        self._address = ("", 0)
+        self._is_closing: Callable[[], bool] = bool
+        self._buffered: Callable[[], int] = int
+        self._send_to: Callable[[bytes, tuple[str, int]], None]
+        self._protect, self._protect_rtcp = dtls._tx_srtp.protect, dtls._tx_srtp.protect_rtcp
 
     def send_rtp(self, packet: bytes) -> bool:
         """Protect and send an RTP packet; return whether it went."""
-        session: pylibsrtp.Session | None = self._dtls._tx_srtp
-        return self._send(session.protect, packet) if session is not None else self._drop("unconnected")
+        return self._send(self._protect, packet)
 
     def send_rtcp(self, packet: bytes) -> bool:
         """Protect and send a compound RTCP packet; return whether it went."""
-        session: pylibsrtp.Session | None = self._dtls._tx_srtp
-        return self._send(session.protect_rtcp, packet) if session is not None else self._drop("unconnected")
+        return self._send(self._protect_rtcp, packet)
 
     def _send(self, protect: Callable[[bytes], bytes], packet: bytes) -> bool:
         pair = self._nominated.get(1)
-        if pair is None or self._dtls._task is None:
-            return self._drop("unconnected")
         if pair is not self._pair:
             self._turn_to(pair)
+        if pair is None or self._is_closing():
+            return self._drop("unconnected")
         if self._buffered() > MAX_BUFFERED:
             return self._drop("congested")
         try:
             protected = protect(packet)
         except (pylibsrtp.Error, ValueError):
             return self._drop("oversize")
-        self._send_to(protected, pair.remote_addr)
+        self._send_to(protected, self._address)
         return True
 
-    def _turn_to(self, pair: CandidatePair) -> None:
-        transport = pair.protocol.transport
-        self._pair, self._send_to = pair, transport.sendto
-        # A TURN relay's has no such measure; what waits there waits for one answer of the relay.
-        self._buffered = getattr(transport, "get_write_buffer_size", _nothing)
+    def _turn_to(self, pair: CandidatePair | None) -> None:
+        self._pair = pair
+        if pair is not None:
+            transport = pair.protocol.transport
+            self._address, self._send_to = pair.remote_addr, transport.sendto
+            # A TURN relay's has neither: it ignores what comes too late, and waits for one answer at most.
+            self._is_closing = getattr(transport, "is_closing", bool)
+            self._buffered = getattr(transport, "get_write_buffer_size", int)
 
     def _drop(self, reason: str) -> bool:
         self.dropped[reason] += 1
         return False
-
-
-def _nowhere(packet: bytes, address: tuple[str, int]) -> None:
-    """Until a pair is selected."""
-
-
-def _nothing() -> int:
-    return 0

@@ -5,15 +5,18 @@ from aiortc.rate import RemoteBitrateEstimator
 from guard.core.units import Seconds
 from guard.media.rtp.packet import Rtp
 
+GROUP: Seconds = 0.06
+"""Pictures that come within are one measure."""
+
 PAUSE: Seconds = 2.0
 """After so long a silence nothing is known of the way any more."""
 
 
 class Uplink:
-    """Google's receive-side estimate (draft-ietf-rmcat-gcc-02), taken picture by picture.
+    """Google's receive-side estimate (draft-ietf-rmcat-gcc-02), taken every few pictures.
 
-    One measure a picture says the same as one a packet, for a fraction of the time: packets leave in bursts
-    of a picture.
+    Packets leave in bursts of a picture; one measure for two of them tells of a queue that grows as well as
+    one a packet, at a tenth of the cost.
     """
 
     def __init__(self) -> None:
@@ -23,6 +26,7 @@ class Uplink:
         self._timestamp: int | None = None
         self._sent_at = 0
         self._arrived_at: Seconds = 0.0
+        self._began_at: Seconds = 0.0
         self._bytes = 0
 
     def add(self, packet: Rtp, sent_at: int, now: Seconds) -> bool:
@@ -30,10 +34,11 @@ class Uplink:
         changed = False
         if now - self._arrived_at > PAUSE:
             # aiortc's estimator counts a pause millisecond by millisecond.
-            self._estimator, self._timestamp = RemoteBitrateEstimator(), None
-        if packet.timestamp != self._timestamp:
+            self._estimator, self._timestamp, self._began_at = RemoteBitrateEstimator(), None, now
+        if packet.timestamp != self._timestamp and now - self._began_at >= GROUP:
             changed = self._timestamp is not None and self._estimated(packet.ssrc)
-            self._timestamp, self._bytes = packet.timestamp, 0
+            self._bytes, self._began_at = 0, now
+        self._timestamp = packet.timestamp
         self._sent_at, self._arrived_at = sent_at, now
         self._bytes += len(packet.payload)
         return changed
