@@ -62,6 +62,8 @@ class Packet(NamedTuple):
     """Whether decoding can begin here."""
     rtp_payload: bytes = b""
     """What the packet carried, its descriptor included."""
+    number: int = 0
+    """The sequence number running on over wraps, until the stream restarts."""
 
 
 @dataclass(frozen=True, slots=True)

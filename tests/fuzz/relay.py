@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, cast
 
 from guard.core.units import Seconds
 from guard.media.assembler import Codec, Packet
-from guard.media.relays.packets import Strand, Stream
-from guard.media.rtp.history import HISTORY_PACKETS
+from guard.media.relays.packets import Strand
+from guard.media.rtp.history import HISTORY_PACKETS, History
 from guard.media.rtp.packet import HeaderWriter, send_time
 from tests.fuzz.assembly import PAYLOADS, VIDEO, inbound_track, packets
 from tests.fuzz.loop import Target
@@ -49,13 +49,15 @@ class Sent:
 
 def check_relay(script: bytes) -> None:
     """A number stands for one packet, whatever the publisher sends and whatever is asked for again."""
-    clock, stream, sent = ManualClock(0.0), Stream(), Sent()
-    strand = Strand(stream, Codec.VP8, clock, Counter())
+    clock, history, sent = ManualClock(0.0), History(), Sent()
+    strand = Strand(history, Codec.VP8, clock, Counter())
     strand.open(cast("OutboundTrack", sent))
 
     def forward(packet: Packet) -> None:
-        if stream.take(packet):
-            strand.forward(packet, stream.number)
+        if packet.restarts:
+            history.clear()
+        if history.put(packet):
+            strand.forward(packet)
 
     track = inbound_track(forward, clock)
     for packet, asks, _, now in packets(script, PAYLOADS):
@@ -64,7 +66,7 @@ def check_relay(script: bytes) -> None:
         if asks:
             newest = next(reversed(sent.packets), packet.sequence_number)
             strand.resend([newest, newest - 1, packet.sequence_number, packet.timestamp & 0xFFFF])
-    assert len(stream.history._places) == HISTORY_PACKETS
+    assert len(history._places) == HISTORY_PACKETS
 
 
 RELAY = Target("relay", check_relay, 10)

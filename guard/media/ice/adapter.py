@@ -350,17 +350,14 @@ class IceAdapter:
         username = f"{connection.local_username}:".encode()
         received, send_stun = protocol.datagram_received, protocol.send_stun
 
-        def is_admitted(datagram: bytes, address: tuple[Any, ...]) -> bool:
-            source = address[:2]
-            if is_stun(datagram):
-                return gate.admit_stun(datagram, source, username, protocol.transactions)
-            return gate.admit(datagram, source, connection._queue.qsize())
-
         def datagram_received(datagram: bytes, address: tuple[Any, ...]) -> None:
-            if not is_admitted(datagram, address):
-                return
             try:
-                if take_rtp is not None and is_rtp(datagram):
+                if is_stun(datagram):
+                    if gate.admit_stun(datagram, address[:2], username, protocol.transactions):
+                        received(datagram, address)
+                elif not gate.admit(datagram, address[:2], connection._queue.qsize()):
+                    return
+                elif take_rtp is not None and is_rtp(datagram):
                     take_rtp(datagram)
                 else:
                     received(datagram, address)

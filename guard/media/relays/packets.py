@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from guard.core.units import Clock, Seconds
 from guard.core.windows import Bucket
-from guard.media.assembler import Codec, Kind, Packet, Unwrapper
+from guard.media.assembler import Codec, Kind, Packet
 from guard.media.forwarder import LATENCY_SAMPLES, Forwarder
 from guard.media.rtp.history import History
 from guard.media.rtp.inbound import SenderReport
@@ -22,36 +22,15 @@ BITRATE_LIFE: Seconds = 5.0
 """What a receiver said of its bitrate holds for so long."""
 
 
-class Stream:
-    """One of a publisher's streams, as its subscribers share it."""
-
-    def __init__(self) -> None:
-        self.history = History()
-        self.number = 0
-        """Of the newest packet taken; runs on over wraps."""
-        self._extend = Unwrapper(16)
-
-    def take(self, packet: Packet) -> bool:
-        """Number a packet and keep it; return False for a number that was there before.
-
-        Two packets under one number would be protected with one key stream (RFC 3711 section 9.1).
-        """
-        if packet.restarts:
-            self.history, self._extend = History(), Unwrapper(16)
-        self.number = self._extend(packet.sequence_number)
-        return self.history.put(self.number, packet)
-
-
 class Strand:
     """One stream to one subscriber."""
 
-    def __init__(self, stream: Stream, codec: Codec, clock: Clock, dropped: Counter[str]) -> None:
+    def __init__(self, history: History, codec: Codec, clock: Clock, dropped: Counter[str]) -> None:
         self.sent = 0
         """Marked packets: pictures."""
         self.waits = False
         """Whether it can send and waits for a keyframe."""
-        self._stream = stream
-        self._codec = codec
+        self._history = history
         self._clock = clock
         self._dropped = dropped
         self._track: OutboundTrack | None = None
@@ -67,7 +46,7 @@ class Strand:
         """Send nothing more."""
         self._track, self.waits = None, False
 
-    def forward(self, packet: Packet, number: int) -> None:
+    def forward(self, packet: Packet) -> None:
         """Send a packet at once, or drop it."""
         track = self._track
         if track is None:
@@ -77,18 +56,18 @@ class Strand:
                 self._dropped["no_keyframe"] += 1
                 return
             self.waits = False
-            self._begin(packet, number)
+            self._begin(packet)
         elif packet.restarts:
-            self._begin(packet, number)
-        elif number < self._rewrite.base:
+            self._begin(packet)
+        elif packet.number < self._rewrite.base:
             return
-        place, timestamp = self._rewrite.place(number, packet.timestamp, packet.arrived_at)
+        place, timestamp = self._rewrite.place(packet.number, packet.timestamp, packet.arrived_at)
         track.write(place, timestamp, packet.rtp_payload, packet.arrived_at, marker=packet.marker)
         self.sent += packet.marker
 
-    def _begin(self, packet: Packet, number: int) -> None:
+    def _begin(self, packet: Packet) -> None:
         self._begun = True
-        self._rewrite.begin(number, packet.timestamp, packet.arrived_at)
+        self._rewrite.begin(packet.number, packet.timestamp, packet.arrived_at)
 
     def resend(self, sequence_numbers: list[int]) -> None:
         """Send again what the receiver misses, if it is still there; so many a second."""
@@ -97,7 +76,7 @@ class Strand:
             return
         for place in sequence_numbers:
             number = self._rewrite.original(place)
-            packet = self._stream.history.get(number)
+            packet = self._history.get(number)
             if packet is None or number < self._rewrite.base:
                 self._dropped["not_kept"] += 1
             elif not self._resends.take(1, now):
@@ -164,17 +143,19 @@ class PacketForwarder(Forwarder[PacketLeg]):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
-        self._streams: dict[Kind, Stream] = {"video": Stream(), "audio": Stream()}
+        self._histories: dict[Kind, History] = {"video": History(), "audio": History()}
 
     def forward_packet(self, packet: Packet) -> None:
         """Send a packet to every subscriber at once."""
         kind = packet.codec.kind
-        stream = self._streams[kind]
-        if not stream.take(packet):
+        if packet.restarts:
+            self._histories[kind].clear()
+        # Two packets under one number would be protected with one key stream (RFC 3711 section 9.1).
+        if not self._histories[kind].put(packet):
             return
         for leg in self._legs:
             if (strand := leg.strands.get(kind)) is not None:
-                strand.forward(packet, stream.number)
+                strand.forward(packet)
         if packet.marker and kind == "video" and self._legs:
             delay = self._clock() - packet.arrived_at
             for leg in self._legs:
@@ -199,7 +180,7 @@ class PacketForwarder(Forwarder[PacketLeg]):
         self, leg: PacketLeg, peer: Peer, format_: Format, on_keyframe_wanted: Callable[[], None]
     ) -> None:
         kind = format_.codec.kind
-        strand = Strand(self._streams[kind], format_.codec, self._clock, leg.dropped)
+        strand = Strand(self._histories[kind], format_.codec, self._clock, leg.dropped)
 
         def connected() -> None:
             strand.open(track)

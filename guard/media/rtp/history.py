@@ -11,20 +11,23 @@ class History:
 
     def __init__(self, capacity: int = HISTORY_PACKETS) -> None:
         self._capacity = capacity
-        self._places: list[tuple[int, Packet] | None] = [None] * capacity
+        self._places: list[Packet | None]
+        self.clear()
 
-    def put(self, number: int, packet: Packet) -> bool:
-        """Keep a packet; return False for a number that was there before, or is older than all that is kept.
+    def clear(self) -> None:
+        """Forget everything: the numbers begin anew."""
+        self._places = [None] * self._capacity
 
-        ``number`` runs on over wraps.
-        """
-        kept = self._places[number % self._capacity]
-        if kept is not None and kept[0] >= number:
+    def put(self, packet: Packet) -> bool:
+        """Keep a packet; return False for a number that was there, or is older than all that is kept."""
+        place = packet.number % self._capacity
+        kept = self._places[place]
+        if kept is not None and kept.number >= packet.number:
             return False
-        self._places[number % self._capacity] = number, packet
+        self._places[place] = packet
         return True
 
     def get(self, number: int) -> Packet | None:
         """The packet of this number, if it is still there."""
         kept = self._places[number % self._capacity]
-        return kept[1] if kept is not None and kept[0] == number else None
+        return kept if kept is not None and kept.number == number else None

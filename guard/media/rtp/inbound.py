@@ -93,11 +93,6 @@ class InboundTrack:
         """RTP packets that never came."""
         return self._reception.lost if self.packets else 0
 
-    @property
-    def payload_types(self) -> set[int]:
-        """What it takes; empty until it receives."""
-        return {*self._codecs, *self._carried}
-
     def send_pli(self) -> None:
         """Ask the peer for a keyframe (RFC 4585 section 6.3.1)."""
         if self._gate.ssrc is not None:
@@ -171,7 +166,7 @@ class InboundTrack:
         )
         if self._kind == "video" and self._missing.heard(number, now):
             self._ask_later(now)
-        self._hand_on(original, now, restarts=verdict is Verdict.RESTART)
+        self._hand_on(original, number, now, restarts=verdict is Verdict.RESTART)
 
     def _unwrapped(self, packet: Rtp) -> Rtp | None:
         """What a retransmission carries (RFC 4588 section 4), or None."""
@@ -185,7 +180,7 @@ class InboundTrack:
             payload=packet.payload[ORIGINAL_NUMBER:],
         )
 
-    def _hand_on(self, packet: Rtp, now: Seconds, *, restarts: bool) -> None:
+    def _hand_on(self, packet: Rtp, number: int, now: Seconds, *, restarts: bool) -> None:
         codec = self._codecs[packet.payload_type]
         starts, payload = True, b""
         if packet.payload:
@@ -205,6 +200,7 @@ class InboundTrack:
                 restarts,
                 starts and begins_keyframe(codec, payload),
                 packet.payload,
+                number,
             )
         )
 

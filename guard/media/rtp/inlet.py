@@ -3,7 +3,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from typing import cast
 
 import pylibsrtp
@@ -67,8 +66,11 @@ class Inlet:
         elif len(datagram) < FIXED_HEADER.size:
             self.dropped["malformed"] += 1
         else:
-            with suppress(pylibsrtp.Error):  # counted
-                self._take(session.unprotect(datagram), int.from_bytes(datagram[8:12], "big"))
+            try:
+                plain = session.unprotect(datagram)
+            except pylibsrtp.Error:
+                return  # counted
+            self._take(plain, int.from_bytes(datagram[8:12], "big"))
 
     def _take(self, plain: bytes, source: int) -> None:
         track = next(iter(self._tracks.get(plain[1] & 0x7F, ())), None)

@@ -5,7 +5,7 @@ from aiortc.rate import RemoteBitrateEstimator
 from guard.core.units import Seconds
 from guard.media.rtp.packet import Rtp
 
-GROUP: Seconds = 0.06
+GROUP: Seconds = 0.1
 """Pictures that come within are one measure."""
 
 PAUSE: Seconds = 2.0
@@ -15,7 +15,7 @@ PAUSE: Seconds = 2.0
 class Uplink:
     """Google's receive-side estimate (draft-ietf-rmcat-gcc-02), taken every few pictures.
 
-    Packets leave in bursts of a picture; one measure for two of them tells of a queue that grows as well as
+    Packets leave in bursts of a picture; one measure for three of them tells of a queue that grows as well as
     one a packet, at a tenth of the cost.
     """
 

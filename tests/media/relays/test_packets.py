@@ -88,6 +88,7 @@ def packet(number: int, *, keyframe: bool = False, codec: Codec = Codec.VP8, **c
         arrived_at=number / 30,
         keyframe=keyframe,
         rtp_payload=b"%d" % number,
+        number=number,
     )
     return made._replace(**changes)
 

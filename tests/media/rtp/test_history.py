@@ -15,14 +15,26 @@ def packet(number: int) -> Packet:
         starts=True,
         payload=b"",
         arrived_at=0.0,
+        number=number,
     )
 
 
 def test_the_last_packets_are_kept_and_no_others():
     history = History(4)
     kept = {number: packet(number) for number in range(65_533, 65_540)}
-    for number, one in kept.items():
-        history.put(number, one)
+    for one in kept.values():
+        assert history.put(one)
     assert [history.get(number) for number in range(65_536, 65_540)] == list(kept.values())[3:]
     assert history.get(65_535) is None
     assert history.get(70_000) is None
+
+
+def test_a_number_has_one_packet():
+    history = History(4)
+    assert history.put(packet(7))
+    assert not history.put(packet(7))
+    assert history.put(packet(11))
+    assert not history.put(packet(7))
+    history.clear()
+    assert history.get(11) is None
+    assert history.put(packet(7))
