@@ -98,14 +98,14 @@ class DatagramGate:
         self.dropped = dropped
         self.flooding = False
         self._clock = clock
-        self._limits = limits
         self._known: dict[Address, None] = {}
-        self._packets = Bucket(limits.packets_per_s, limits.packets_per_s * BURST)
-        self._bytes = Bucket(limits.bytes_per_s, limits.bytes_per_s * BURST)
+        # A datagram costs its share of a second, by number or by size, whichever is more.
+        self._packet_cost, self._byte_cost = 1 / limits.packets_per_s, 1 / limits.bytes_per_s
+        self._allowance = Bucket(1, BURST)
         self._stun = Bucket(STUN_PER_S, STUN_PER_S)
         self._rtcp = Bucket(RTCP_BYTES_PER_S, RTCP_BYTES_PER_S)
         self._dtls = Bucket(0, MAX_DTLS_BYTES)
-        self._seen = (0, 0)
+        self._seen: Seconds = 0.0
         self._seen_since = clock()
 
     def know(self, address: Address) -> None:
@@ -128,7 +128,7 @@ class DatagramGate:
             # A peer may answer twice, and keep its way through a NAT open by indications (RFC 8445 11).
             return address not in self._known and self._drop("stun")
         now = self._clock()
-        self._measure(len(datagram), now)
+        self._cost(len(datagram), now)
         return self._stun.take(1, now) or self._drop("flood")
 
     def admit(self, datagram: bytes, address: Address, waiting: int) -> bool:
@@ -139,27 +139,29 @@ class DatagramGate:
         if address not in self._known:
             return self._drop("stranger")
         now = self._clock()
-        self._measure(size, now)
-        if not (self._packets.take(1, now) and self._bytes.take(size, now)):
+        if not self._allowance.take(self._cost(size, now), now):
             return self._drop("flood")
+        return is_rtp(datagram) or self._may_wait(datagram, waiting, now)
+
+    def _may_wait(self, datagram: bytes, waiting: int, now: Seconds) -> bool:
+        """Whether DTLS or RTCP may enter aiortc's queue; RTP waits in none."""
+        size = len(datagram)
         if datagram[0] in DTLS_BYTES:
             if not self._dtls.take(size, now):
                 return self._drop("dtls")
-        elif not (is_rtp(datagram) or self._rtcp.take(size, now)):
+        elif not self._rtcp.take(size, now):
             return self._drop("flood")
         return waiting < MAX_WAITING_DATAGRAMS or self._drop("overflow")
 
-    def _measure(self, size: int, now: Seconds) -> None:
-        """Note what came, whether it is taken or not, and judge it every five seconds."""
-        packets, size_all = self._seen
-        self._seen = packets + 1, size_all + size
+    def _cost(self, size: int, now: Seconds) -> Seconds:
+        """What a datagram takes of the allowance; what came, taken or not, is judged every five seconds."""
+        cost = max(self._packet_cost, size * self._byte_cost)
+        self._seen += cost
         span = now - self._seen_since
         if span >= FLOOD_SPAN:
-            much = FLOOD_FACTOR * span
-            packets, size_all = self._seen
-            if packets > much * self._limits.packets_per_s or size_all > much * self._limits.bytes_per_s:
-                self.flooding = True
-            self._seen, self._seen_since = (0, 0), now
+            self.flooding = self.flooding or self._seen > FLOOD_FACTOR * span
+            self._seen, self._seen_since = 0.0, now
+        return cost
 
     def _drop(self, reason: str) -> bool:
         self.dropped[reason] += 1

@@ -83,8 +83,9 @@ def test_no_more_than_a_hundred_checks_a_second_are_parsed():
 
 def test_no_more_than_512_datagrams_wait():
     gate = Gated().gate
-    assert gate.admit(RTP, PEER, 511)
-    assert not gate.admit(RTP, PEER, 512)
+    assert gate.admit(RTCP, PEER, 511)
+    assert not gate.admit(RTCP, PEER, 512)
+    assert gate.admit(RTP, PEER, 512)  # it waits for nothing
     assert gate.dropped == {"overflow": 1}
 
 

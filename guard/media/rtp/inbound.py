@@ -147,7 +147,7 @@ class InboundTrack:
         """Take a packet of the peer."""
         now = self._clock()
         if packet.send_time is not None and self._uplink.add(packet, packet.send_time, now):
-            self._send_bitrate(if_below=MUCH_LESS)
+            self._tell_if_less()
         original = packet
         if packet.payload_type in self._carried:
             unwrapped = self._unwrapped(packet)
@@ -204,15 +204,30 @@ class InboundTrack:
             )
         )
 
-    def _send_bitrate(self, *, if_below: float = 1.0) -> None:
-        """Tell the peer what it may send (draft-alvestrand-rmcat-remb-03), or only if that is much less."""
+    def _tell_if_less(self) -> None:
+        """Tell the peer at once where it may send much less than it was told."""
+        allowed = self._allow(self._uplink.bitrate)
+        if allowed is not None and allowed < (self._told_bitrate or float("inf")) * MUCH_LESS:
+            self._send(*self._reception_report(), *self._bitrate_report())
+
+    def _bitrate_report(self) -> list[AnyRtcpPacket]:
+        """What the peer may send, if that is limited (REMB, draft-alvestrand-rmcat-remb-03)."""
         allowed = self._allow(self._uplink.bitrate)
         if allowed is None or self._gate.ssrc is None or self._kind != "video":
-            return
-        if self._told_bitrate is None or if_below >= 1.0 or allowed < self._told_bitrate * if_below:
-            self._told_bitrate = allowed
-            fci = pack_remb_fci(allowed, [self._gate.ssrc])
-            self._send(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=self._own_ssrc, media_ssrc=0, fci=fci))
+            return []
+        self._told_bitrate = allowed
+        fci = pack_remb_fci(allowed, [self._gate.ssrc])
+        return [RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=self._own_ssrc, media_ssrc=0, fci=fci)]
+
+    def _reception_report(self) -> list[AnyRtcpPacket]:
+        """What came and what was lost (RFC 3550 section 6.4.2)."""
+        report = self._reception.report()
+        if self._gate.ssrc is None or report is None:
+            return []
+        last_report, heard_at = self._sender_report or (0, None)
+        delay = 0 if heard_at is None else int((self._clock() - heard_at) * 65536) & 0xFFFFFFFF
+        block = RtcpReceiverInfo(self._gate.ssrc, *report, lsr=last_report, dlsr=delay)
+        return [RtcpRrPacket(ssrc=self._own_ssrc, reports=[block])]
 
     def _ask_later(self, now: Seconds) -> None:
         due = self._missing.next_due()
@@ -237,14 +252,9 @@ class InboundTrack:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
-            report = self._reception.report()
-            if self._gate.ssrc is not None and report is not None:
-                last_report, heard_at = self._sender_report or (0, None)
-                delay = 0 if heard_at is None else int((self._clock() - heard_at) * 65536) & 0xFFFFFFFF
-                block = RtcpReceiverInfo(self._gate.ssrc, *report, lsr=last_report, dlsr=delay)
-                self._send(RtcpRrPacket(ssrc=self._own_ssrc, reports=[block]))
-                self._send_bitrate()
+            self._send(*self._reception_report(), *self._bitrate_report())
 
-    def _send(self, packet: AnyRtcpPacket) -> None:
-        if self._link is not None:
-            self._link.send_rtcp(bytes(packet))
+    def _send(self, *packets: AnyRtcpPacket) -> None:
+        """Send packets as one compound (RFC 3550 section 6.1)."""
+        if self._link is not None and packets:
+            self._link.send_rtcp(b"".join(map(bytes, packets)))

@@ -14,6 +14,7 @@ MAX_MISSING = 64
 """More missing at once is no loss to mend but a break: a keyframe mends it."""
 
 MOST_LOST = 0x7FFFFF
+WRAP = 0xFFFFFFFF
 
 
 class Report(NamedTuple):
@@ -34,12 +35,11 @@ class Reception:
     def __init__(self, clock_rate: int) -> None:
         self._rate = clock_rate
         self._extend = Unwrapper(16)
-        self._time = Unwrapper(32)
         self._base: int | None = None
         self._highest = 0
         self._received = 0
         self._told = (0, 0)
-        self._transit: float | None = None
+        self._transit: int | None = None
         self._jitter = 0.0
 
     def heard(self, sequence_number: int, timestamp: int, now: Seconds, *, again: bool = False) -> int:
@@ -52,9 +52,10 @@ class Reception:
             self._base = self._highest = number
         if number >= self._highest:
             self._highest = number
-            transit = now * self._rate - self._time(timestamp)
+            transit = int(now * self._rate) - timestamp & WRAP
             if self._transit is not None:
-                self._jitter += (abs(transit - self._transit) - self._jitter) / 16
+                moved = transit - self._transit & WRAP
+                self._jitter += (min(moved, WRAP + 1 - moved) - self._jitter) / 16
             self._transit = transit
         return number
 
