@@ -8,6 +8,7 @@ import pytest
 import structlog
 from pytest_asyncio import is_async_test
 
+from guard.flow.loops import loop_factory
 from tests.support import gates
 from tests.support.virtual_time import VirtualTimeLoop
 
@@ -24,9 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """``@pytest.mark.virtual_time`` gives a test the loop that jumps from timer to timer."""
+    """The product's loop; with ``@pytest.mark.virtual_time`` the one that jumps from timer to timer."""
     virtual = item.get_closest_marker("virtual_time")
-    return {"loop": VirtualTimeLoop if virtual else asyncio.new_event_loop}
+    return {"loop": VirtualTimeLoop if virtual else loop_factory()}
 
 
 @pytest.fixture(autouse=True)

@@ -283,6 +283,8 @@ class Publication:
         self._pace.add(unit.arrived_at)
         self._forwarder.forward_unit(unit)
         self._video_decoder.put(unit)
+        if self._video_decoder.breach:
+            self._call.end("frame_policy")
         if unit.keyframe:
             self._keyframes.arrived()
         if self._forwarder.needs_keyframe() or self._video_decoder.needs_keyframe:

@@ -267,3 +267,14 @@ async def test_lost_packets_are_asked_for_again(codec: Codec):
     await publisher.peer.close()
     assert len(lost) >= 5
     assert room.publication.stats().dropped.get("assemble.lost_packet", 0) == 0
+
+
+async def test_a_picture_too_large_for_the_decoder_alone_ends_the_call(monkeypatch: pytest.MonkeyPatch):
+    """A size that we cannot read, but FFmpeg can."""
+    room, publisher = Room(), LoopbackPublisher(Codec.VP8)
+    await publisher.join(room.publication)
+    monkeypatch.setattr(type(room.publication._video_decoder), "breach", "oversize")
+    publisher.video.put(encoded_units(Codec.VP8, 1)[0])
+    await eventually(lambda: room.closed)
+    await publisher.peer.close()
+    assert room.closed == ["frame_policy"]

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from guard.media.assembler import Codec, Packet
-from guard.media.relays.packets import BITRATE_LIFE, RESENDS_AT_ONCE, PacketForwarder, PacketLeg
+from guard.media.relays.packets import BITRATE_LIFE, PacketForwarder, PacketLeg
 from guard.media.rtp.history import HISTORY_PACKETS
 from guard.media.rtp.inbound import SenderReport
-from guard.media.rtp.outbound import Feedback
+from guard.media.rtp.outbound import RESENDS_AT_ONCE, Feedback
 from guard.media.signalling import Format
 from tests.support.media import ManualClock
 
