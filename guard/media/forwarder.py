@@ -99,10 +99,6 @@ class Leg(Protocol):
     def dropped(self) -> Counter[str]:
         """What was not sent, by reason."""
 
-    @property
-    def delays(self) -> deque[Seconds]:
-        """From arrival to sent, of the last pictures."""
-
     def bitrate(self, now: Seconds) -> int | None:
         """What the subscriber says that it can take, bit/s; None where it said nothing lately."""
 
@@ -171,9 +167,9 @@ class Forwarder(ABC, Generic[LegT]):
         """What was not sent by reason, all subscribers together."""
         return sum((leg.dropped for leg in self._legs), Counter(self._dropped_before))
 
+    @abstractmethod
     def delays(self) -> list[Seconds]:
         """Seconds from arrival to sent of the last pictures, unsorted."""
-        return [delay for leg in self._legs for delay in leg.delays]
 
     def bitrate(self, now: Seconds) -> int | None:
         """What the slowest subscriber says that it can take, bit/s; None where none said anything lately."""
@@ -204,11 +200,6 @@ class UnitLeg:
         """Units not sent, by reason."""
         return sum((queue.dropped for queue in self.queues.values()), Counter[str]())
 
-    @property
-    def delays(self) -> deque[Seconds]:
-        """From arrival to sent, of the last pictures."""
-        return self.queues["video"].delays
-
     def bitrate(self, _now: Seconds) -> None:
         """Nothing: aiortc's sender keeps to itself what it hears of that."""
 
@@ -231,6 +222,10 @@ class UnitForwarder(Forwarder[UnitLeg]):
         for leg in self._legs:
             if (queue := leg.queues.get(unit.codec.kind)) is not None:
                 queue.put(unit)
+
+    def delays(self) -> list[Seconds]:
+        """Seconds from arrival to sent of the last pictures, unsorted."""
+        return [delay for leg in self._legs for delay in leg.queues["video"].delays]
 
     def _open_leg(
         self, peer: Peer, video: Format, *, audio: bool, on_keyframe_wanted: Callable[[], None]

@@ -204,14 +204,15 @@ class KeyframeRequests:
     def __init__(self, interval: Seconds) -> None:
         self.sent = 0
         self._interval = interval
-        self._wanted = False
+        self.wanted = False
+        """Whether somebody waits for a keyframe."""
         self._last: Seconds | None = None
         self._coming: Seconds | None = None
         self._average = Bucket(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
 
     def want(self) -> None:
         """Somebody cannot go on without a keyframe."""
-        self._wanted = True
+        self.wanted = True
 
     def begun(self, now: Seconds) -> None:
         """A keyframe begins to come: for an interval, ask for no other."""
@@ -219,12 +220,12 @@ class KeyframeRequests:
 
     def arrived(self) -> None:
         """A keyframe came: nobody waits any more."""
-        self._wanted = False
+        self.wanted = False
         self._coming = None
 
     def due(self, now: Seconds) -> bool:
         """Whether to ask the publisher now; a yes counts as asked."""
-        if not self._wanted:
+        if not self.wanted:
             return False
         soon = any(at is not None and now - at < self._interval for at in (self._last, self._coming))
         if soon or not self._average.take(1, now):

@@ -269,7 +269,8 @@ class Publication:
             self._keyframes.want()
         elif packet.keyframe and not self._taps:
             self._keyframes.arrived()
-        self._ask_if_due(packet.arrived_at)
+        if self._keyframes.wanted:
+            self._ask_if_due(packet.arrived_at)
 
     def _check_size(self, size: tuple[int, int] | None) -> None:
         width, height = size or (0, 0)

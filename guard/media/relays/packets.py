@@ -105,7 +105,6 @@ class PacketLeg:
         self.strands = strands
         self.dropped = dropped
         """Packets not sent, by reason."""
-        self.delays: deque[Seconds] = deque(maxlen=LATENCY_SAMPLES)
         self._bitrate: tuple[int, Seconds] | None = None
 
     @property
@@ -144,22 +143,26 @@ class PacketForwarder(Forwarder[PacketLeg]):
         super().__init__()
         self._clock = clock
         self._histories: dict[Kind, History] = {"video": History(), "audio": History()}
+        self._delays: deque[Seconds] = deque(maxlen=LATENCY_SAMPLES)
 
     def forward_packet(self, packet: Packet) -> None:
         """Send a packet to every subscriber at once."""
-        kind = packet.codec.kind
+        kind: Kind = "audio" if packet.codec is Codec.OPUS else "video"
+        history = self._histories[kind]
         if packet.restarts:
-            self._histories[kind].clear()
+            history.clear()
         # Two packets under one number would be protected with one key stream (RFC 3711 section 9.1).
-        if not self._histories[kind].put(packet):
+        if not history.put(packet):
             return
         for leg in self._legs:
             if (strand := leg.strands.get(kind)) is not None:
                 strand.forward(packet)
         if packet.marker and kind == "video" and self._legs:
-            delay = self._clock() - packet.arrived_at
-            for leg in self._legs:
-                leg.delays.append(delay)
+            self._delays.append(self._clock() - packet.arrived_at)
+
+    def delays(self) -> list[Seconds]:
+        """Seconds from arrival to sent, to all subscribers, of the last pictures, unsorted."""
+        return list(self._delays)
 
     def forward_report(self, report: SenderReport) -> None:
         """Hand a report on, so that each subscriber plays sound and pictures together."""

@@ -3,13 +3,15 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pylibsrtp
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 
-from guard.media.rtp.inbound import InboundTrack
 from guard.media.rtp.packet import FIXED_HEADER, read_rtp
+
+if TYPE_CHECKING:
+    from guard.media.rtp.inbound import InboundTrack
 
 MAX_SSRCS = 8
 """SRTP keeps a state for each; a call has three: sound, pictures, and those sent again."""
@@ -55,8 +57,9 @@ class Inlet:
     def __init__(self, dtls: RTCDtlsTransport, dropped: Counter[str]) -> None:
         self.dropped = dropped
         self._dtls = dtls
-        self._tracks = dtls._rtp_router.payload_type_table
-        self._reported = dtls._rtp_router.ssrc_table
+        # What receives there is always ours, see ``Peer.receive``.
+        self._tracks = cast("dict[int, set[InboundTrack]]", dtls._rtp_router.payload_type_table)
+        self._reported = cast("dict[int, InboundTrack]", dtls._rtp_router.ssrc_table)
 
     def take(self, datagram: bytes) -> None:
         """Take one SRTP packet."""
@@ -74,7 +77,7 @@ class Inlet:
 
     def _take(self, plain: bytes, source: int) -> None:
         track = next(iter(self._tracks.get(plain[1] & 0x7F, ())), None)
-        if not isinstance(track, InboundTrack):
+        if track is None:
             self.dropped["payload_type"] += 1
             return
         try:

@@ -3,6 +3,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pylibsrtp
 from aioice.ice import CandidatePair
@@ -26,15 +27,10 @@ class Link:
         self._is_closing: Callable[[], bool] = bool
         self._buffered: Callable[[], int] = int
         self._send_to: Callable[[bytes, tuple[str, int]], None]
-        self._protect, self._protect_rtcp = dtls._tx_srtp.protect, dtls._tx_srtp.protect_rtcp
-
-    def send_rtp(self, packet: bytes) -> bool:
+        self.send_rtp = partial(self._send, dtls._tx_srtp.protect)
         """Protect and send an RTP packet; return whether it went."""
-        return self._send(self._protect, packet)
-
-    def send_rtcp(self, packet: bytes) -> bool:
+        self.send_rtcp = partial(self._send, dtls._tx_srtp.protect_rtcp)
         """Protect and send a compound RTCP packet; return whether it went."""
-        return self._send(self._protect_rtcp, packet)
 
     def _send(self, protect: Callable[[bytes], bytes], packet: bytes) -> bool:
         pair = self._nominated.get(1)

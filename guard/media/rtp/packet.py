@@ -44,47 +44,36 @@ def read_rtp(plain: bytes, send_time_id: int | None = None) -> Rtp:
 
     Raises ValueError for one that is torn. Other header extensions are passed over.
     """
-    if len(plain) < FIXED_HEADER.size:
-        msg = f"RTP: expected a header of {FIXED_HEADER.size} bytes, got {len(plain)}"
-        raise ValueError(msg)
-    first, second, sequence_number, timestamp, ssrc = FIXED_HEADER.unpack_from(plain)
-    start = FIXED_HEADER.size + 4 * (first & 0x0F)
-    send_time = None
-    if first & HAS_EXTENSION:
-        profile, words = _extension(plain, start)
-        end_of_header = start + EXTENSION_HEADER.size + 4 * words
-        if send_time_id is not None and profile == ONE_BYTE_PROFILE:
-            send_time = _send_time(plain[start + EXTENSION_HEADER.size : end_of_header], send_time_id)
-        start = end_of_header
-    end = len(plain) - (plain[-1] if first & HAS_PADDING else 0)
-    if first >> 6 != VERSION >> 6 or start > end or (first & HAS_PADDING and not plain[-1]):
+    try:
+        first, second, sequence_number, timestamp, ssrc = FIXED_HEADER.unpack_from(plain)
+        start, end, stamp = FIXED_HEADER.size + 4 * (first & 0x0F), len(plain), None
+        if first & HAS_EXTENSION:
+            profile, words = EXTENSION_HEADER.unpack_from(plain, start)
+            extensions = start + EXTENSION_HEADER.size
+            start = extensions + 4 * words
+            if send_time_id is not None and profile == ONE_BYTE_PROFILE:
+                stamp = _send_time(plain, extensions, start, send_time_id)
+    except struct.error:
+        msg = f"RTP: expected a header (RFC 3550), got {len(plain)} bytes"
+        raise ValueError(msg) from None
+    if first & HAS_PADDING:
+        end -= plain[-1] or end
+    if first >> 6 != VERSION >> 6 or start > end:
         msg = f"RTP: expected version 2 and a whole packet, got {len(plain)} bytes from {start} to {end}"
         raise ValueError(msg)
-    marker, payload_type = bool(second & MARKER), second & 0x7F
-    return Rtp(payload_type, marker, sequence_number, timestamp, ssrc, plain[start:end], send_time)
+    payload = plain[start:end]
+    return Rtp(second & 0x7F, second >= MARKER, sequence_number, timestamp, ssrc, payload, stamp)
 
 
-def _extension(plain: bytes, start: int) -> tuple[int, int]:
-    if len(plain) < start + EXTENSION_HEADER.size:
-        msg = "RTP: expected a header extension, got the end of the packet"
-        raise ValueError(msg)
-    profile, words = EXTENSION_HEADER.unpack_from(plain, start)
-    return profile, words
-
-
-def _send_time(extension: bytes, wanted: int) -> int | None:
+def _send_time(plain: bytes, place: int, end: int, wanted: int) -> int | None:
     """What stands under this id in one-byte header extensions (RFC 8285 section 4.2), if it is 3 bytes."""
-    place = 0
-    while place < len(extension):
-        head = extension[place]
-        if head == 0:
-            place += 1
-            continue
-        length = (head & 0x0F) + 1
-        there = extension[place + 1 : place + 1 + length]
-        if head >> 4 == wanted and len(there) == length == SEND_TIME_BYTES:
-            return int.from_bytes(there, "big")
-        place += 1 + length
+    sought, end = wanted << 4 | SEND_TIME_BYTES - 1, min(end, len(plain))
+    while place < end:
+        head = plain[place]
+        place += 1
+        if head == sought and place + SEND_TIME_BYTES <= end:
+            return int.from_bytes(plain[place : place + SEND_TIME_BYTES], "big")
+        place += (head & 0x0F) + 1 if head else 0
     return None
 
 
