@@ -15,7 +15,7 @@ from OpenSSL import SSL
 from bench.hostility.callers import Site, chance_of, clip
 from bench.relaying.process import Actor
 from guard.media.gates import is_rtp
-from guard.media.ice.adapter import replace
+from guard.media.ice.private import replace
 from guard.media.transport import Peer
 
 COOKIE = 0x2112A442

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum, auto, unique
+from math import inf
 from typing import Final
 
 from guard.core.units import Clock, Seconds
@@ -98,7 +99,7 @@ class DatagramGate:
         self.dropped = dropped
         self.flooding = False
         self._clock = clock
-        self._known: dict[Address, None] = {}
+        self._known: dict[Address, Seconds] = {}
         # A datagram costs its share of a second, by number or by size, whichever is more.
         self._packet_cost, self._byte_cost = 1 / limits.packets_per_s, 1 / limits.bytes_per_s
         self._allowance = Bucket(1, BURST)
@@ -112,11 +113,15 @@ class DatagramGate:
         """This address passed an authenticated ICE check; the one known longest is forgotten for it."""
         if address not in self._known and len(self._known) >= MAX_KNOWN_ADDRESSES:
             del self._known[next(iter(self._known))]
-        self._known[address] = None
+        self._known[address] = self._clock()
 
     def knows(self, address: Address) -> bool:
         """Whether the address passed an ICE check."""
         return address in self._known
+
+    def silence(self, address: Address) -> Seconds:
+        """How long neither a check that passed nor anything but STUN came from an address; inf: not known."""
+        return self._clock() - self._known.get(address, -inf)
 
     def admit_stun(
         self, datagram: bytes, address: Address, username: bytes, transactions: Container[bytes]
@@ -138,7 +143,7 @@ class DatagramGate:
             return self._drop("size")
         if address not in self._known:
             return self._drop("stranger")
-        now = self._clock()
+        self._known[address] = now = self._clock()
         if not self._allowance.take(self._cost(size, now), now):
             return self._drop("flood")
         return is_rtp(datagram) or self._may_wait(datagram, waiting, now)

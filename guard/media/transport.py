@@ -33,7 +33,8 @@ from guard.core.windows import Bucket
 from guard.media.assembler import AccessUnit, Kind, Packet
 from guard.media.frames import MediaPacket, packet_of
 from guard.media.gates import DEFAULT_LIMITS, DatagramGate, Limits
-from guard.media.ice.adapter import HANDLER_FAULTS, IceAdapter, replace, require
+from guard.media.ice.adapter import HANDLER_FAULTS, IceAdapter
+from guard.media.ice.private import replace, require
 from guard.media.rtp.inbound import InboundTrack, SenderReport
 from guard.media.rtp.inlet import FewSources, Inlet
 from guard.media.rtp.outbound import RESENDS_AT_ONCE, RESENDS_PER_SECOND, Feedback, OutboundTrack
@@ -51,6 +52,7 @@ ADAPTED: dict[object, tuple[str, ...]] = {
         "data_received",
         "add_remote_candidate",
         "_add_remote_candidate",
+        "build_request",
         "check_incoming",
         "check_start",
         "check_state",
@@ -257,7 +259,7 @@ class Peer:
         Those that are ``foreign``, named by somebody else, must stand where a peer's candidates may.
         STUN servers are not asked: the peer learns our address from our checks (RFC 8445 section 7.3.1.3).
         """
-        self._ice.servers, self._ice.foreign_servers = servers, foreign
+        self._ice.gathering.relay_by(servers, foreign=foreign)
         await self._pc.setLocalDescription(await self._pc.createOffer())
         return str(self._pc.localDescription.sdp)
 

@@ -2,21 +2,27 @@
 
 import asyncio
 import json
+import math
 import re
 import time
 from pathlib import Path
 
+import httpx
 import pytest
-from aioice import stun
+from aioice import ice, stun
 from aioice.ice import CandidatePair, Connection, StunProtocol
 
+from guard.media.client import FrameSource, WhipPublisher
+from guard.media.encode import VideoEncoder
+from guard.media.ice import adapter
+from guard.media.subscriber import WhepSubscriber
 from guard.media.transport import Peer
 from tests.support.browser import Desk
-from tests.support.calls import house
-from tests.support.interop import RELAYS, Caller, Record, Said, callers, relaying
-from tests.support.media import eventually
+from tests.support.calls import ADA, House, house, moving_pattern
+from tests.support.interop import RELAYS, Caller, Record, callers, relaying
+from tests.support.media import LOOPBACK, eventually
 from tests.support.nat import Nat, nat
-from tests.support.node import bare_settings
+from tests.support.node import NodeEndpoint, bare_settings
 from tests.support.served import Served
 
 pytestmark = pytest.mark.e2e
@@ -26,11 +32,14 @@ SOON_S = 4.0
 
 AFTERWARDS = 40
 
+HURRY = 20
+"""Consent is asked for so many times as often in some tests; it lasts as many times shorter."""
 
-def node_address(said: Said) -> tuple[str, int]:
+
+def node_address(answer: str) -> tuple[str, int]:
     """Where the node's answer says that it listens."""
-    found = re.search(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", said.text)
-    assert found is not None, said.text
+    found = re.search(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", answer)
+    assert found is not None, answer
     return found[1], int(found[2])
 
 
@@ -41,10 +50,10 @@ async def join_both(
     ada, bob = await callers(desk, node)
     published = await ada.publish(node, "VP8", **({"through": publisher.port} if publisher else {}))
     if publisher:
-        publisher.node = node_address(published)
+        publisher.node = node_address(published.text)
     seen = await bob.watch(node, published, **({"through": subscriber.port} if subscriber else {}))
     if subscriber:
-        subscriber.node = node_address(seen)
+        subscriber.node = node_address(seen.text)
     await bob.until_frames(20)
     return ada, bob
 
@@ -72,6 +81,82 @@ async def test_chromium_behind_a_nat_that_changes_its_port_goes_on(
     assert len(set(between.outer_ports)) == 2
     assert silence <= SOON_S
     assert took <= 2 * AFTERWARDS / 20
+
+
+class Behind(httpx.AsyncBaseTransport):
+    """The way to an endpoint from behind a translation: neither side is told where the other is."""
+
+    def __init__(self, endpoint: httpx.AsyncBaseTransport, between: Nat) -> None:
+        self.endpoint = endpoint
+        self.between = between
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method != "POST":
+            return await self.endpoint.handle_async_request(request)
+        offer = re.sub(r"a=candidate:.*\r\n", "", (await request.aread()).decode())
+        said = await self.endpoint.handle_async_request(httpx.Request("POST", request.url, content=offer))
+        self.between.node = node_address(said.text)
+        answer = re.sub(r"(a=candidate:\S+ 1 udp \d+ \S+ )\d+", rf"\g<1>{self.between.port}", said.text)
+        return httpx.Response(
+            201, text=answer, headers={name: said.headers[name] for name in ("Location", "Link")}
+        )
+
+
+async def our_two(there: House, publisher: Nat, subscriber: Nat) -> tuple[WhipPublisher, WhepSubscriber]:
+    """A publisher and a subscriber of ours in a call, each behind a translation."""
+    source = FrameSource(moving_pattern(), VideoEncoder("vp8", 96, 64, 20, 200_000), time.monotonic)
+    endpoint = NodeEndpoint(there.node, ADA)
+    ada = WhipPublisher(
+        "http://guard/whip/demo",
+        "t",
+        source,
+        clock=time.monotonic,
+        ice=LOOPBACK,
+        http=Behind(endpoint, publisher),
+    )
+    await ada.start()
+    assert ada.watch_url is not None
+    bob = WhepSubscriber(
+        ada.watch_url, "t", clock=time.monotonic, ice=LOOPBACK, http=Behind(endpoint, subscriber)
+    )
+    await bob.start()
+    return ada, bob
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> float:
+    """How long consent lasts when all of it goes faster, in seconds; 36 s at most otherwise."""
+    monkeypatch.setattr(ice, "CONSENT_INTERVAL", ice.CONSENT_INTERVAL / HURRY)
+    monkeypatch.setattr(stun, "RETRY_RTO", 0.2)
+    return ice.CONSENT_FAILURES * (1.2 * ice.CONSENT_INTERVAL + stun.RETRY_RTO)
+
+
+@pytest.mark.parametrize("caller", ["ours", "foreign"])
+@pytest.mark.parametrize("role", ["publisher", "subscriber"])
+async def test_a_caller_behind_a_nat_that_changes_its_port_goes_on(
+    tmp_path: Path, role: str, caller: str, hurried: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours nominates the new address, so the node need not see that the old one is silent; others do not."""
+    monkeypatch.setattr(adapter, "SILENCE", math.inf if caller == "ours" else adapter.SILENCE / HURRY)
+    async with nat() as ada_nat, nat() as bob_nat, house(bare_settings(tmp_path)) as there:
+        ada, bob = await our_two(there, ada_nat, bob_nat)
+        mover, between = (ada, ada_nat) if role == "publisher" else (bob, bob_nat)
+        if caller == "foreign":
+            del connection_of(mover._connection.peer).build_request
+        await eventually(lambda: bob.stats().units > 10)
+        await between.rebind()
+        began, before = time.monotonic(), bob.stats().units
+        await eventually(lambda: bob.stats().units > before + 10)
+        silence = time.monotonic() - began
+        await asyncio.sleep(hurried + 1.0 - silence)
+        before = bob.stats().units
+        await eventually(lambda: bob.stats().units > before + 20)
+        ended = ada.gone.is_set() or bob.ended.is_set()
+        await bob.stop()
+        await ada.stop()
+        await there.empty()
+    assert not ended
+    assert silence <= 2.0
 
 
 def connection_of(peer: Peer) -> Connection:

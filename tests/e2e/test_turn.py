@@ -51,8 +51,8 @@ def node_peers(monkeypatch: pytest.MonkeyPatch) -> list[Peer]:
     """The peers of the node's calls; callers' own are none of them."""
     found: list[Peer] = []
 
-    def peer(*given: Any) -> Peer:
-        found.append(Peer(*given))
+    def peer(*given: Any, **named: Any) -> Peer:
+        found.append(Peer(*given, **named))
         return found[-1]
 
     monkeypatch.setattr(call, "Peer", peer)

@@ -1,3 +1,4 @@
+import math
 from collections import Counter
 
 import pytest
@@ -51,6 +52,18 @@ def test_media_and_dtls_come_only_from_an_address_that_passed_a_check():
     assert not gate.admit(RTP, STRANGER, 0)
     assert not gate.admit(DTLS, STRANGER, 0)
     assert gate.dropped == {"stranger": 2}
+
+
+def test_silence_ends_with_a_check_that_passed_and_with_what_is_no_stun():
+    gated = Gated()
+    for heard in (lambda: gated.gate.know(PEER), lambda: gated.admits(RTP), lambda: gated.admits(RTCP)):
+        gated.clock.now += 7.0
+        assert gated.gate.silence(PEER) == 7.0
+        heard()
+        assert gated.gate.silence(PEER) == 0.0
+    gated.admits_stun(CHECK, source=STRANGER)
+    assert not gated.gate.admit(RTP, STRANGER, 0)
+    assert gated.gate.silence(STRANGER) == math.inf
 
 
 def test_only_a_check_that_names_us_is_parsed():

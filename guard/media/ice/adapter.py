@@ -1,73 +1,37 @@
-"""The ICE half of the adapter: our sockets, which candidates are taken and told, which datagrams come in."""
+"""The ICE half of the adapter: which candidates are taken, who moves a call, which datagrams come in."""
 # ruff: noqa: SLF001 -- part of the adapter that uses aioice's private names, see transport.ADAPTED
 
 import asyncio
-import copy
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-import structlog
-from aioice import Candidate, ice, stun
-from aioice.candidate import candidate_foundation, candidate_priority
+from aioice import Candidate, stun
 from aioice.ice import CandidatePair, Connection, StunProtocol
 from aioice.mdns import is_mdns_hostname
 
 from guard.config import IceSettings
 from guard.core.addresses import Scope, scope_of
-from guard.core.errors import CapacityError, EnvironmentProblem, SignallingError
 from guard.core.units import Seconds
-from guard.core.words import printable
 from guard.media.gates import MAX_KNOWN_ADDRESSES, DatagramGate, is_rtp, is_stun
-from guard.media.ice.candidates import MAX_MDNS_NAMES, CandidatePolicy, told_address
+from guard.media.ice.candidates import MAX_MDNS_NAMES, CandidatePolicy
+from guard.media.ice.gathering import Gathering, Spawn
 from guard.media.ice.mdns import look_up
-from guard.media.ice.sockets import bound_socket, primary_addresses, tls_towards
+from guard.media.ice.private import replace
 from guard.media.signalling import MAX_CANDIDATES, PARSER_FAULTS
-
-if TYPE_CHECKING:
-    from guard.media.turn import IceServer, Relay
-
-logger = structlog.get_logger(__name__)
 
 HANDLER_FAULTS = (*PARSER_FAULTS, MemoryError)
 """What a handler may raise on a hostile packet; counted, never the end of a call."""
 
-RELAY_FAULTS = (OSError, stun.TransactionError, *PARSER_FAULTS)
-"""What asking a TURN server may raise, a time-out among it."""
-
-RELAY_TIMEOUT: Seconds = 3.0
-MAX_RELAYS = 3
-"""TURN servers that are asked, all at once, while the offer waits."""
-
-MAX_REFUSAL_TEXT = 200
 MAX_ROLE_SWITCHES = 8
 """Who controls is settled by one (RFC 8445 section 7.3.1.1); each is followed by another check at once."""
 
-Relayed: TypeAlias = tuple[Candidate, StunProtocol]
+SILENCE: Seconds = 6.0
+"""An address from which nothing came for so long is left for another; consent is asked for every 4 to 6 s."""
+
 TakeRtp: TypeAlias = Callable[[bytes], None]
 """Takes one SRTP packet, still protected; what it raises is counted."""
-
-Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
-"""Runs something that ends with the peer at the latest."""
-
-
-def require(owner: object, name: str) -> None:
-    """Raise EnvironmentProblem unless the installed aiortc and aioice have this private name."""
-    if not hasattr(owner, name):
-        place = getattr(owner, "__name__", type(owner).__name__)
-        msg = (
-            f"aiortc {version('aiortc')} with aioice {version('aioice')}: expected {place}.{name}, "
-            f"got none; install the version this was written for: pip install 'aiortc>=1.16,<1.17'"
-        )
-        raise EnvironmentProblem(msg)
-
-
-def replace(owner: object, name: str, ours: Callable[..., Any]) -> None:
-    """Put ours in the place of a method, on this one object only."""
-    require(owner, name)
-    setattr(owner, name, ours)
 
 
 class IceAdapter:
@@ -90,9 +54,6 @@ class IceAdapter:
     ) -> None:
         self._policy = CandidatePolicy.of(own, allow_loopback=settings.allow_loopback)
         self._relay_only = relay_only
-        self._addresses = () if relay_only else own
-        self._translated = settings.host_addresses or (primary_addresses() if settings.public_address else ())
-        self._settings = settings
         self._gate = gate
         self._dropped = gate.dropped
         self._faults = faults
@@ -100,10 +61,7 @@ class IceAdapter:
         self._probed: set[tuple[str, int]] = set()
         self._lookups: dict[str, asyncio.Task[str | None]] = {}
         self._takers: dict[Connection, TakeRtp | None] = {}
-        self.servers: tuple[IceServer, ...] = ()
-        """TURN servers that may relay for us; STUN servers are not asked."""
-        self.foreign_servers = False
-        """Whether somebody else named them: they must stand where a peer's candidates may."""
+        self.gathering = Gathering(settings, () if relay_only else own, self._policy, self._keep, spawn)
 
     def adapt(self, connection: Connection, take_rtp: TakeRtp | None = None) -> None:
         """Take over one connection, before it has gathered or been told anything.
@@ -111,12 +69,13 @@ class IceAdapter:
         RTP that passed the gate goes to ``take_rtp`` at once, past aiortc's queue, where one is given.
         """
         self._takers[connection] = take_rtp
-        replace(connection, "get_component_candidates", partial(self._gather, connection))
+        replace(connection, "get_component_candidates", partial(self.gathering.gather, connection))
         replace(connection, "data_received", partial(self._take_data, connection.data_received))
         adding = partial(self._add, connection, connection.add_remote_candidate)
         replace(connection, "add_remote_candidate", adding)
         taking = partial(self._take_candidate, connection._add_remote_candidate)
         replace(connection, "_add_remote_candidate", taking)
+        replace(connection, "build_request", partial(_request, connection, connection.build_request))
         replace(connection, "check_incoming", partial(self._check, connection, connection.check_incoming))
         replace(connection, "check_start", partial(self._start_check, connection.check_start))
         replace(connection, "check_state", partial(self._note_state, connection.check_state))
@@ -132,125 +91,9 @@ class IceAdapter:
         for lookup in self._lookups.values():
             lookup.cancel()
 
-    async def _gather(
-        self, connection: Connection, component: int, addresses: list[str], **_: object
-    ) -> list[Candidate]:
-        """Gather our candidates; stands in for aioice's, which would take addresses of its own choice."""
-        del addresses
-        found: list[Candidate] = []
-        failures: list[Exception] = []
-        for address in self._addresses:
-            try:
-                found.append(await self._open(connection, component, address))
-            except (OSError, CapacityError) as failure:
-                failures.append(failure)
-        found += await self._relay(connection, component, failures)
-        if connection._closing:
-            # Closed meanwhile: aioice has closed what it had then, and will not look again.
-            await asyncio.gather(*(protocol.close() for protocol in connection._protocols))
-        if not found:
-            raise self._nothing_open(failures)
-        return found
-
-    async def _open(self, connection: Connection, component: int, address: str) -> Candidate:
-        """Open a socket of ours; return its host candidate (RFC 8445 section 5.1.1.1) as the peer is told."""
-        udp = bound_socket(address, self._settings.port_min, self._settings.port_max)
-        loop = asyncio.get_running_loop()
-        _, protocol = await loop.create_datagram_endpoint(lambda: StunProtocol(connection), sock=udp)
-        host, port = udp.getsockname()[:2]
-        protocol.local_candidate = Candidate(
-            candidate_foundation("host", "udp", host),
-            component,
-            "udp",
-            candidate_priority(component, "host"),
-            host,
-            port,
-            "host",
-        )
-        self._keep(connection, protocol)
-        told = copy.copy(protocol.local_candidate)
-        if host in self._translated:
-            told.host = told_address(host, self._settings.public_address)
-        return told
-
-    async def _relay(
-        self, connection: Connection, component: int, failures: list[Exception]
-    ) -> list[Candidate]:
-        """Have whichever TURN server relays for us first (RFC 8445 section 5.1.1.2)."""
-        relays = [(server, relay) for server in self.servers if (relay := server.relay()) is not None]
-        refusals: list[str] = []
-        asking = [
-            asyncio.create_task(self._ask(connection, component, server, relay, refusals))
-            for server, relay in relays[:MAX_RELAYS]
-        ]
-        relayed: Relayed | None = None
-        try:
-            for answer in asyncio.as_completed(asking):
-                relayed = await answer
-                if relayed is not None:
-                    break
-        finally:
-            for task in asking:
-                task.cancel()
-            for other in await asyncio.gather(*asking, return_exceptions=True):
-                if isinstance(other, tuple) and other is not relayed:
-                    self._spawn(_close_relayed(other[1], other[1].close))
-        if relayed is None:
-            if refusals and self._addresses:  # else it is the end of the call, with these words
-                logger.warning("no TURN server relays", reasons=refusals)
-            failures += map(EnvironmentProblem, refusals)
-            return []
-        candidate, protocol = relayed
-        replace(protocol, "close", partial(_close_relayed, protocol, protocol.close))
-        self._keep(connection, protocol)
-        return [candidate]
-
-    async def _ask(
-        self, connection: Connection, component: int, server: "IceServer", relay: "Relay", refusals: list[str]
-    ) -> Relayed | None:
-        """Have one TURN server relay for us; note why it does not."""
-        try:
-            async with asyncio.timeout(RELAY_TIMEOUT):
-                return await ice.relayed_candidate(
-                    component=component,
-                    hide_related_address=True,
-                    protocol_factory=lambda: StunProtocol(connection),
-                    turn_server=(await self._address_of(relay), relay.port),
-                    turn_username=server.username,
-                    turn_password=server.credential,
-                    turn_ssl=await tls_towards(relay.host) if relay.tls else None,  # type: ignore[arg-type]  # handed on to asyncio, which takes a context
-                    turn_transport=relay.transport,
-                )
-        except RELAY_FAULTS as failure:
-            words = printable(str(failure), MAX_REFUSAL_TEXT) or f"no answer within {RELAY_TIMEOUT:g} s"
-            refusals.append(f"{relay.host}: {words}")
-            return None
-
-    async def _address_of(self, relay: "Relay") -> str:
-        found = await asyncio.get_running_loop().getaddrinfo(relay.host, relay.port)
-        addresses = [str(address[0]) for *_, address in found]
-        for address in addresses:
-            if not self.foreign_servers or self._policy.allows(address):
-                return address
-        msg = f"expected an address to which media may go, got {addresses[0]}"
-        raise SignallingError(msg)
-
     def _keep(self, connection: Connection, protocol: StunProtocol) -> None:
         connection._protocols.append(protocol)
         self._gate_socket(connection, protocol)
-
-    def _nothing_open(self, failures: list[Exception]) -> Exception:
-        why = f"got none ({failures[-1] if failures else 'no address, no server'})"
-        if not self._addresses:
-            return EnvironmentProblem(
-                f"relay only: expected a TURN server that relays, {why}; check its address and password"
-            )
-        full = [failure for failure in failures if isinstance(failure, CapacityError)]
-        own = ", ".join(self._addresses)
-        return next(
-            iter(full),
-            EnvironmentProblem(f"ice.host_addresses: expected one of {own} here, {why}; correct it"),
-        )
 
     async def _add(
         self,
@@ -315,9 +158,22 @@ class IceAdapter:
         named = connection._remote_candidates
         known = any((one._network_host, one.port) == source for one in named)
         if known or sum(one.type == "prflx" for one in named) < MAX_KNOWN_ADDRESSES:
+            if self._has_moved(connection, protocol, source):
+                message.attributes["USE-CANDIDATE"] = None
             check(message, source, protocol)
         else:
             self._dropped["candidate"] += 1
+
+    def _has_moved(self, connection: Connection, protocol: StunProtocol, source: tuple[str, int]) -> bool:
+        """Whether a peer whose check came from elsewhere is no longer where it was.
+
+        One behind NAT may not know that its address has changed, so it does not nominate the new one. Only
+        who also answers our own check from there has us send to it.
+        """
+        pair = connection._nominated.get(protocol.local_candidate.component)
+        if pair is None or pair.remote_addr == source:
+            return False
+        return self._gate.silence(pair.remote_addr) > SILENCE
 
     async def _start_check(
         self, start: Callable[[CandidatePair], Awaitable[None]], pair: CandidatePair
@@ -374,15 +230,18 @@ class IceAdapter:
         replace(protocol, "send_stun", send_stun_and_learn)
 
 
-async def _close_relayed(protocol: StunProtocol, close: Callable[[], Awaitable[None]]) -> None:
-    """Give the relay's port back; a server that does not answer is not asked for half a minute."""
-    try:
-        async with asyncio.timeout(RELAY_TIMEOUT):
-            await close()
-    except TimeoutError:
-        asking = protocol.transport._TurnTransport__close_task  # type: ignore[attr-defined]  # mangled by Python
-        asking.cancel()
-        await asyncio.wait([asking])
+def _request(
+    connection: Connection,
+    build: Callable[..., stun.Message],
+    pair: CandidatePair,
+    *,
+    nominate: bool,
+) -> stun.Message:
+    """A check of ours; if it is we who nominate, each of the selected pair does (RFC 8445 section 8.1.1).
+
+    Those that ask for consent are checks too: so the peer follows when a NAT has lent us another address.
+    """
+    return build(pair, nominate=nominate or connection._nominated.get(pair.component) is pair)
 
 
 def _switch_role(switches: Iterator[int], switch: Callable[..., None], *, ice_controlling: bool) -> None:

@@ -1,25 +1,22 @@
 import asyncio
+import math
 import re
 import socket
 import time
-from contextlib import ExitStack
 
 import pytest
 from aioice import stun
-from aioice.ice import Connection, StunProtocol
-from structlog.testing import capture_logs
+from aioice.ice import CandidatePair, Connection, StunProtocol
 
-from guard.config import IceSettings, MediaSettings
-from guard.core.errors import CapacityError, EnvironmentProblem
-from guard.media import transport
+from guard.config import IceSettings
 from guard.media.assembler import Codec
-from guard.media.client import VIDEO_FORMATS
 from guard.media.ice import adapter
+from guard.media.ice.private import replace
 from guard.media.ice.sockets import bound_socket
 from guard.media.publication import Publication
 from guard.media.transport import Peer
-from guard.media.turn import IceServer
-from tests.support.media import LOOPBACK, LoopbackPublisher, eventually
+from tests.support.ice import addresses_told, an_offer, publication
+from tests.support.media import LoopbackPublisher, eventually
 
 pytestmark = pytest.mark.media
 
@@ -27,75 +24,8 @@ CANDIDATE = "a=candidate:{number} 1 udp 2130706431 {address} 5000 typ host\r\n"
 DENIED = ("169.254.169.254", "224.0.0.1", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254")
 
 
-def publication(ice: IceSettings = LOOPBACK) -> Publication:
-    return Publication("p1", MediaSettings(), ice, time.monotonic, lambda _: None, lambda _: None)
-
-
-async def an_offer() -> str:
-    """A publisher's offer; nobody is there to connect to."""
-    publisher = LoopbackPublisher(Codec.VP8)
-    text = await publisher.peer.offer()
-    await publisher.peer.close()
-    return text
-
-
 def lines(*addresses: str) -> str:
     return "".join(CANDIDATE.format(number=n, address=address) for n, address in enumerate(addresses))
-
-
-def addresses_told(sdp: str) -> list[tuple[str, int]]:
-    """Where an SDP says to send to."""
-    found = re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", sdp)
-    return [(address, int(port)) for address, port in found]
-
-
-@pytest.fixture
-def port() -> int:
-    """A port of 127.0.0.1 that is free."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def test_a_call_takes_one_port_an_address_and_gives_it_back(port: int):
-    narrow = LOOPBACK.model_copy(update={"port_min": port, "port_max": port})
-    offer = await an_offer()
-    for _ in range(2):
-        one, other = publication(narrow), publication(narrow)
-        assert addresses_told(await one.answer(offer)) == [("127.0.0.1", port)]
-        with pytest.raises(CapacityError, match="media ports"):
-            await other.answer(offer)
-        await asyncio.gather(one.close(), other.close())
-
-
-async def test_an_address_without_a_free_port_is_left_out(port: int):
-    ice = IceSettings(host_addresses=("127.0.0.1", "127.0.0.2"), port_min=port, port_max=port)
-    taken = bound_socket("127.0.0.1", port, port)
-    peer = Peer(ice, time.monotonic, lambda _: None, offers=True)
-    peer.receive("video", VIDEO_FORMATS, lambda _: None)
-    assert addresses_told(await peer.offer()) == [("127.0.0.2", port)]
-    await peer.close()
-    taken.close()
-
-
-async def test_callers_are_told_the_public_address():
-    behind_nat = LOOPBACK.model_copy(update={"public_address": "203.0.113.5"})
-    one = publication(behind_nat)
-    answer = await one.answer(await an_offer())
-    assert [address for address, _ in addresses_told(answer)] == ["203.0.113.5"]
-    assert "127.0.0.1" not in answer
-    await one.close()
-
-
-async def test_only_the_interface_of_the_default_route_is_told_as_the_public_address(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr(transport, "machine_addresses", lambda: ("127.0.0.1", "127.0.0.2"))
-    monkeypatch.setattr(adapter, "primary_addresses", lambda: ("127.0.0.1",))
-    one = publication(IceSettings(allow_loopback=True, public_address="203.0.113.5"))
-    answer = await one.answer(await an_offer())
-    assert [address for address, _ in addresses_told(answer)] == ["203.0.113.5", "127.0.0.2"]
-    await one.close()
 
 
 async def test_denied_candidates_are_left_out_and_the_call_goes_on():
@@ -211,67 +141,6 @@ async def test_nobody_is_met_where_no_caller_is(monkeypatch: pytest.MonkeyPatch)
     assert not set(sent) & set(DENIED)
 
 
-def caller(ice: IceSettings = LOOPBACK) -> Peer:
-    peer = Peer(ice, time.monotonic, lambda _: None, offers=True)
-    peer.receive("video", VIDEO_FORMATS, lambda _: None)
-    return peer
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
-@pytest.mark.parametrize("way", ["udp", "tcp"])
-async def test_a_relay_is_asked_only_where_media_may_go(way: str, host: str):
-    heard: list[object] = []
-    server = await asyncio.start_server(lambda *_: heard.append(1), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, capture_logs() as logs:
-        udp.bind(("127.0.0.1", port))
-        udp.setblocking(False)  # noqa: FBT003 -- its only argument
-        peer = caller(IceSettings(host_addresses=("127.0.0.1",)))
-        await peer.offer((IceServer(f"turn:{host}:{port}?transport={way}", "u", "c"),), foreign=True)
-        await peer.close()
-        with pytest.raises(BlockingIOError):
-            udp.recv(2048)
-    server.close()
-    await server.wait_closed()
-    assert heard == []
-    (line,) = (one for one in logs if one["event"] == "no TURN server relays")
-    assert "expected an address to which media may go" in line["reasons"][0]
-
-
-async def test_relays_are_asked_together_and_what_they_say_is_logged(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(adapter, "RELAY_TIMEOUT", 0.3)
-    with ExitStack() as stack, capture_logs() as logs:
-        silent = [stack.enter_context(bound_socket("127.0.0.1", 0, 0)) for _ in range(3)]
-        servers = tuple(IceServer(f"turn:127.0.0.1:{udp.getsockname()[1]}", "u", "c") for udp in silent)
-        peer, began = caller(), time.monotonic()
-        await peer.offer(servers)
-        took = time.monotonic() - began
-        await peer.close()
-        assert all(udp.recv(2048) for udp in silent)
-    assert 0.3 <= took < 0.6
-    (line,) = (one for one in logs if one["event"] == "no TURN server relays")
-    assert line["reasons"] == ["127.0.0.1: no answer within 0.3 s"] * 3
-
-
-async def test_relay_only_without_a_relay_says_so(monkeypatch: pytest.MonkeyPatch, port: int):
-    monkeypatch.setattr(adapter, "RELAY_TIMEOUT", 0.01)
-    for servers in ((), (IceServer("stun:127.0.0.1"),), (IceServer(f"turn:127.0.0.1:{port}", "u", "c"),)):
-        peer = Peer(LOOPBACK, time.monotonic, lambda _: None, offers=True, relay_only=True)
-        peer.receive("video", VIDEO_FORMATS, lambda _: None)
-        with pytest.raises(EnvironmentProblem, match="relay only: expected a TURN server that relays, got"):
-            await peer.offer(servers)
-        await peer.close()
-
-
-async def test_a_relay_that_is_not_there_leaves_the_direct_way(monkeypatch: pytest.MonkeyPatch, port: int):
-    monkeypatch.setattr(adapter, "RELAY_TIMEOUT", 0.01)
-    peer = Peer(LOOPBACK, time.monotonic, lambda _: None, offers=True)
-    peer.receive("video", VIDEO_FORMATS, lambda _: None)
-    offer = await peer.offer((IceServer(f"turn:127.0.0.1:{port}", "u", "c"),))
-    assert [address for address, _ in addresses_told(offer)] == ["127.0.0.1"]
-    await peer.close()
-
-
 async def connected() -> tuple[Publication, LoopbackPublisher]:
     one, publisher = publication(), LoopbackPublisher(Codec.VP8)
     await publisher.join(one)
@@ -308,7 +177,7 @@ async def test_a_peer_that_calls_every_check_a_conflict_is_not_answered_for_ever
         asked.append(message)
         theirs.respond_error(message, source, protocol, (487, "Role Conflict"))
 
-    adapter.replace(theirs, "request_received", conflict)
+    replace(theirs, "request_received", conflict)
     (pair,) = ours._check_list
     await ours.check_start(pair)
     assert len(asked) == adapter.MAX_ROLE_SWITCHES + 1
@@ -345,4 +214,87 @@ async def test_a_torn_check_of_somebody_who_knows_our_name_is_counted():
             stranger.sendto(datagram, protocol.transport.get_extra_info("sockname"))
     await eventually(lambda: one._call.peer.dropped["malformed"] and one._call.peer.faults)
     assert one._call.peer.faults == {"error": 1}  # of struct
+    await asyncio.gather(one.close(), publisher.peer.close())
+
+
+async def test_who_nominates_does_so_with_every_check_of_the_selected_pair():
+    one, publisher = await connected()
+    node, caller = connection_of(one._call.peer), connection_of(publisher.peer)
+    chosen = caller._nominated[1]
+    (protocol,) = caller._protocols
+    other = CandidatePair(protocol, chosen.remote_candidate)
+    assert "USE-CANDIDATE" in caller.build_request(chosen, nominate=False).attributes
+    assert "USE-CANDIDATE" not in caller.build_request(other, nominate=False).attributes
+    assert "USE-CANDIDATE" in caller.build_request(other, nominate=True).attributes
+    assert "USE-CANDIDATE" not in node.build_request(node._nominated[1], nominate=False).attributes
+    await asyncio.gather(one.close(), publisher.peer.close())
+
+
+class Stray:
+    """A socket that knows a caller's secrets, but sits elsewhere."""
+
+    def __init__(self, node: Connection, caller: Connection) -> None:
+        self.node = node
+        self.caller = caller
+        self.udp = bound_socket("127.0.0.1", 0, 0)
+        (protocol,) = node._protocols
+        self.target = protocol.transport.get_extra_info("sockname")
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self.udp.getsockname()
+        return host, port
+
+    def check(self) -> None:
+        """Send a check that nominates nothing, as one for consent."""
+        request = self.caller.build_request(self.caller._nominated[1], nominate=False)
+        request.attributes.pop("USE-CANDIDATE")
+        assert self.caller.remote_password is not None
+        request.add_message_integrity(self.caller.remote_password.encode())
+        self.udp.sendto(bytes(request), self.target)
+
+    def answer(self) -> bool:
+        """Answer a check of the node that has come; whether there was one."""
+        try:
+            request = stun.parse_message(self.udp.recv(2048))
+        except BlockingIOError:
+            return False
+        if request.message_class is not stun.Class.REQUEST:
+            return False
+        response = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, request.transaction_id)
+        response.attributes["XOR-MAPPED-ADDRESS"] = self.target
+        response.add_message_integrity(self.caller.local_password.encode())
+        self.udp.sendto(bytes(response), self.target)
+        return True
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_check_from_elsewhere_moves_a_call_only_when_its_place_is_silent(
+    monkeypatch: pytest.MonkeyPatch, *, silent: bool
+):
+    monkeypatch.setattr(adapter, "SILENCE", -1.0 if silent else math.inf)
+    one, publisher = await connected()
+    node = connection_of(one._call.peer)
+    stray = Stray(node, connection_of(publisher.peer))
+    before = node._nominated[1].remote_addr
+    stray.check()
+    await eventually(stray.answer)
+    stray.check()
+    await eventually(lambda: node._check_list[-1].state is CandidatePair.State.SUCCEEDED)
+    assert node._nominated[1].remote_addr == (stray.address if silent else before)
+    stray.udp.close()
+    await asyncio.gather(one.close(), publisher.peer.close())
+
+
+async def test_who_does_not_answer_our_check_moves_no_call(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adapter, "SILENCE", -1.0)
+    one, publisher = await connected()
+    node = connection_of(one._call.peer)
+    stray = Stray(node, connection_of(publisher.peer))
+    before = node._nominated[1].remote_addr
+    for _ in range(3):
+        stray.check()
+    await eventually(lambda: stray.address in {pair.remote_addr for pair in node._check_list})
+    assert node._nominated[1].remote_addr == before
+    stray.udp.close()
     await asyncio.gather(one.close(), publisher.peer.close())
