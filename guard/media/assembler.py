@@ -18,6 +18,10 @@ from guard.media.keyframes import (
 Kind: TypeAlias = Literal["video", "audio"]
 """What a track carries."""
 
+REPAIR_PACKETS = 512
+REPAIR_SPAN: Seconds = 1.0
+"""A lost packet is asked for, waited for and kept to be sent again for so long and so many others."""
+
 MAX_UNIT_PACKETS = 4096
 """Packets of one access unit; a unit of more is no picture but an attack."""
 
@@ -63,7 +67,7 @@ class Packet(NamedTuple):
     rtp_payload: bytes = b""
     """What the packet carried, its descriptor included."""
     number: int = 0
-    """The sequence number running on over wraps, until the stream restarts."""
+    """The sequence number as it runs on over wraps, until the stream restarts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +151,20 @@ class MediaTime:
 class Assembler:
     """Packets of one stream in, whole access units out, in order.
 
-    A packet may be late by ``window`` packets or ``hold`` seconds; then the gap is given up: what it tore is
-    discarded, and so is everything up to the next keyframe, because pictures refer to those before them.
+    A packet may be late by ``window`` packets or ``hold`` seconds, as long as it may still be asked for; then
+    the gap is given up: what it tore is discarded, and so is everything up to the next keyframe, because
+    pictures refer to those before them.
     ``needs_keyframe`` says that one should be asked for; ``discarded`` counts units and packets by reason.
     The marker bit completes a unit (RFC 7741 section 4.1, RFC 6184 section 5.1): no frame interval is lost.
     """
 
     def __init__(
-        self, codec: Codec, *, window: int = 64, hold: Seconds = 0.25, max_bytes: int = 2_000_000
+        self,
+        codec: Codec,
+        *,
+        window: int = REPAIR_PACKETS,
+        hold: Seconds = REPAIR_SPAN,
+        max_bytes: int = 2_000_000,
     ) -> None:
         self.codec = codec
         self.needs_keyframe = False
@@ -162,7 +172,6 @@ class Assembler:
         self._window = window
         self._hold = hold
         self._max_bytes = max_bytes
-        self._number = Unwrapper(16)
         self._time = MediaTime(codec.clock_rate)
         self._next: int | None = None
         self._waiting: dict[int, Packet] = {}
@@ -177,22 +186,26 @@ class Assembler:
         """
         if packet.restarts:
             self._restart()
-        number = self._number(packet.sequence_number)
-        if self._next is None:
-            self._next = number
-        if number < self._next or number in self._waiting:
+        if not self.takes(packet):
             self.discarded["late"] += 1
             return []
-        self._waiting[number] = packet
+        if self._next is None:
+            self._next = packet.number
+        self._waiting[packet.number] = packet
         units = self._drain()
         while self._waiting and self._overdue(packet.arrived_at):
             self._give_up_gap()
             units += self._drain()
         return units
 
+    def takes(self, packet: Packet) -> bool:
+        """Whether it comes in time, and for the first time."""
+        if packet.restarts or self._next is None:
+            return True
+        return packet.number >= self._next and packet.number not in self._waiting
+
     def _restart(self) -> None:
         self._lose_sync("restart" if self._parts else None)
-        self._number.forget()
         self._time.restart()
         self._waiting.clear()
         self._next = None

@@ -121,8 +121,9 @@ class Forwarder(ABC, Generic[LegT]):
         self._sent_before = 0
         self._dropped_before: Counter[str] = Counter()
 
-    def forward_packet(self, packet: Packet) -> None:
-        """Take a packet, on the event loop."""
+    def forward_packet(self, packet: Packet) -> bool:  # noqa: ARG002 -- for those that forward packets
+        """Take a packet, on the event loop; return whether it may be assembled: no subscriber misses it."""
+        return True
 
     def forward_unit(self, unit: AccessUnit) -> None:
         """Take an access unit, on the event loop."""

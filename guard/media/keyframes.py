@@ -4,7 +4,6 @@ Units are read on the event loop, so what reading one may cost is bounded.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 from guard.core.errors import MediaError
@@ -17,9 +16,6 @@ NAL_SPS = 7
 MAX_GOLOMB_ZEROS = 32
 MAX_NAL_UNITS = 1024
 """NAL units of one access unit: enough for a picture of 1.2 MB in slices of a packet each."""
-
-FIRST_NAL_UNITS = 4
-"""Of one packet so many are looked at: a delimiter, enhancement information, then parameter sets."""
 
 MAX_PARAMETER_SETS = 4
 MAX_PARAMETER_SET_BYTES = 1200
@@ -66,9 +62,8 @@ def is_vp8_keyframe(payload: bytes) -> bool:
 
 
 def begins_h264_keyframe(payload: bytes) -> bool:
-    """Whether the first NAL units of a packet, in Annex B, hold a parameter set or an IDR slice."""
-    first = islice(nal_units(payload), FIRST_NAL_UNITS)
-    return any(nal[0] & 0x1F in {NAL_IDR, NAL_SPS} for nal in first if nal)
+    """Whether a packet, in Annex B, holds a sequence parameter set: none can begin at an IDR slice alone."""
+    return any(nal[0] & 0x1F == NAL_SPS for nal in nal_units(payload) if nal)
 
 
 def nal_units(payload: bytes) -> Iterator[bytes]:

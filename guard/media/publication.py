@@ -39,12 +39,13 @@ class PublicationStats:
     height: int
     """Size of the last frame decoded, 0 before it."""
     units: int
-    """Video access units received whole."""
+    """Video access units received whole; 0 where nothing is decoded."""
     bytes: int
     """RTP payload bytes of video."""
     fps: float
     """Access units a second, over the last two seconds."""
     lost_packets: int
+    """Of video, that never came, nor when they were asked for."""
     subscribers: int
     forwarded: int
     """Video units sent, all subscribers together."""
@@ -138,6 +139,7 @@ class Publication:
         self._call = Call(pid, ice, clock, self._finish, self._idle, limits=self._limits)
         self._format: Format | None = None
         self._video_track: InboundTrack | None = None
+        self._audio_track: InboundTrack | None = None
         self._video = Assembler(Codec.VP8, max_bytes=media.max_access_unit_bytes)
         self._voice = Assembler(Codec.OPUS, window=AUDIO_WINDOW_PACKETS, hold=AUDIO_HOLD)
         self._keyframes = KeyframeRequests(media.keyframe_interval_s)
@@ -154,6 +156,7 @@ class Publication:
         self._heard_at = clock()
         self._pace = Pace()
         self._units = 0
+        self._late = 0
         self._size = (0, 0)
 
     async def answer(self, offer_sdp: str | bytes) -> str:
@@ -174,7 +177,9 @@ class Publication:
             "video", (self._format,), self._on_video_packet, on_report=on_report, allow=self._allow
         )
         if offer.audio:
-            self._call.peer.receive("audio", (OPUS,), self._on_audio_packet, on_report=on_report)
+            self._audio_track = self._call.peer.receive(
+                "audio", (OPUS,), self._on_audio_packet, on_report=on_report
+            )
         return await self._call.answer(offer)
 
     async def add_candidates(self, fragment: str | bytes) -> None:
@@ -257,20 +262,31 @@ class Publication:
             return
         try:
             if packet.keyframe:
-                self._check_size(read_headers(packet.codec, packet.payload).size)
+                self._check_begin(packet)
                 self._keyframes.begun(packet.arrived_at)
-            self._forwarder.forward_packet(packet)
-            for unit in self._video.push(packet) if self._taps else ():
-                self._take_unit(unit)
+            # What comes too late to be judged is shown to nobody, and the other way round.
+            if self._taps and not self._video.takes(packet):
+                self._late += 1
+            elif self._forwarder.forward_packet(packet) and self._taps:
+                for unit in self._video.push(packet):
+                    self._take_unit(unit)
         except MediaError:
             self._call.end("frame_policy")
             return
-        if self._video.needs_keyframe:
+        if self._video.needs_keyframe or (packet.restarts and self._forwarder.needs_keyframe()):
             self._keyframes.want()
         elif packet.keyframe and not self._taps:
             self._keyframes.arrived()
         if self._keyframes.wanted:
             self._ask_if_due(packet.arrived_at)
+
+    def _check_begin(self, packet: Packet) -> None:
+        """Raise MediaError for a picture too large, before anybody is sent it."""
+        size = read_headers(packet.codec, packet.payload).size
+        if size is None:
+            msg = "picture: expected its size in the first packet of a keyframe, got none"
+            raise MediaError(msg)
+        self._check_size(size)
 
     def _check_size(self, size: tuple[int, int] | None) -> None:
         width, height = size or (0, 0)
@@ -293,10 +309,10 @@ class Publication:
 
     def _on_audio_packet(self, packet: Packet) -> None:
         self._heard_at = packet.arrived_at
-        self._forwarder.forward_packet(packet)
-        for unit in self._voice.push(packet) if self._taps else ():
-            self._forwarder.forward_unit(unit)
-            self._audio_decoder.put(unit)
+        if self._forwarder.forward_packet(packet) and self._taps:
+            for unit in self._voice.push(packet):
+                self._forwarder.forward_unit(unit)
+                self._audio_decoder.put(unit)
 
     def _allow(self, estimate: int | None) -> int:
         """What the publisher is told to send at most, bit/s: what the slowest subscriber can take."""
@@ -332,7 +348,8 @@ class Publication:
             "datagram": self._call.peer.dropped,
             "fault": self._call.peer.faults,
             "receive": self._video_track.dropped if self._video_track else Counter[str](),
-            "assemble": self._video.discarded,
+            "receive_audio": self._audio_track.dropped if self._audio_track else Counter[str](),
+            "assemble": self._video.discarded + Counter(late=self._late),
             "assemble_audio": self._voice.discarded,
             "forward": self._forwarder.dropped(),
             "decode": self._video_decoder.dropped,

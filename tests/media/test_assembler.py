@@ -129,7 +129,7 @@ def test_a_unit_that_is_too_large_is_discarded():
 def test_padding_only_packets_leave_no_gap():
     sent = units(2, {0})
     first = packets_of(sent[:1])
-    padding = first[-1]._replace(sequence_number=len(first), payload=b"", starts=True)
+    padding = first[-1]._replace(sequence_number=len(first), number=len(first), payload=b"", starts=True)
     rest = packets_of(sent[1:], first=len(first) + 1)
     assert payloads(push_all(Assembler(Codec.VP8), [*first, padding, *rest])) == payloads(sent)
 

@@ -9,15 +9,17 @@ from aiortc.rtp import is_rtcp
 
 from guard.config import IceSettings, MediaSettings
 from guard.core.errors import EnvironmentProblem, NotFoundError, SignallingError, UnsupportedCodec
-from guard.media.assembler import AccessUnit, Codec
+from guard.media.assembler import AccessUnit, Codec, Packet, begins_keyframe
 from guard.media.keyframes import nal_units
 from guard.media.publication import Publication
+from guard.media.relays.packets import PacketForwarder
 from tests.support.media import (
     LOOPBACK,
     LoopbackPublisher,
     LoopbackSubscriber,
     encoded_units,
     eventually,
+    packets_of,
     tone,
 )
 
@@ -278,3 +280,79 @@ async def test_a_picture_too_large_for_the_decoder_alone_ends_the_call(monkeypat
     await eventually(lambda: room.closed)
     await publisher.peer.close()
     assert room.closed == ["frame_policy"]
+
+
+class Watched(PacketForwarder):
+    """Keeps the numbers of the packets that are forwarded."""
+
+    def __init__(self) -> None:
+        super().__init__(time.monotonic)
+        self.numbers: list[int] = []
+
+    def forward_packet(self, packet: Packet) -> bool:
+        self.numbers.append(packet.number)
+        return super().forward_packet(packet)
+
+
+def watched(room: Room) -> Watched:
+    room.publication._forwarder = forwarder = Watched()
+    return forwarder
+
+
+async def test_what_comes_too_late_to_be_judged_is_shown_to_nobody():
+    room = Room()
+    forwarder = watched(room)
+    packets = packets_of(encoded_units(Codec.VP8, 80), size=1100)
+    late, punctual = packets[10], [packet for packet in packets if packet is not packets[10]]
+    for packet in punctual:
+        room.publication._on_video_packet(packet._replace(arrived_at=packet.number / 30))
+    room.publication._on_video_packet(late._replace(arrived_at=punctual[-1].number / 30))
+    stats = room.publication.stats()
+    await room.publication.close()
+    assert late.number not in forwarder.numbers
+    assert len(forwarder.numbers) == len(punctual)
+    assert stats.dropped["assemble.late"] == 1
+
+
+async def test_a_large_keyframe_survives_a_loss_that_is_mended():
+    room = Room()
+    forwarder = watched(room)
+    unit = encoded_units(Codec.VP8, 1)[0]
+    parts = packets_of([dataclasses.replace(unit, payload=unit.payload + bytes(150 * 1100))], size=1100)
+    assert len(parts) > 100
+    for packet in [*parts[:9], *parts[10:]]:
+        room.publication._on_video_packet(packet._replace(arrived_at=1.0))
+    room.publication._on_video_packet(parts[9]._replace(arrived_at=1.06))
+    stats = room.publication.stats()
+    await room.publication.close()
+    assert stats.units == 1
+    assert len(forwarder.numbers) == len(parts)
+
+
+SPS_OF_A_GIANT = b"\x67" + b"B\xc0\x1f\xda\x00>\x80\x0f\xa6@"
+"""Baseline, 16000x8000."""
+
+BOMBS = {
+    "VP8 without its size": (Codec.VP8, b"\x10\x00\x00\x9d\x01\x2a\xff\x3f\xff"),
+    "VP8 of a giant": (Codec.VP8, b"\x10\x00\x00\x9d\x01\x2a\xff\x3f\xff\x3f"),
+    "H.264 behind other NAL units": (
+        Codec.H264,
+        b"".join(b"\0\0\0\1" + nal for nal in (b"\x09\x10", *[b"\x06\x05"] * 6, SPS_OF_A_GIANT, b"\x65\x88")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+async def test_nobody_is_sent_a_packet_of_a_giant(name: str):
+    room = Room()
+    forwarder = watched(room)
+    codec, payload = BOMBS[name]
+    packet = packets_of(encoded_units(Codec.VP8, 1))[0]
+    bomb = packet._replace(
+        codec=codec, payload=payload, marker=False, keyframe=begins_keyframe(codec, payload)
+    )
+    assert bomb.keyframe
+    room.publication._on_video_packet(bomb)
+    await eventually(lambda: room.closed)
+    assert room.closed == ["frame_policy"]
+    assert forwarder.numbers == []

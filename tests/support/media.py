@@ -91,6 +91,7 @@ def packets_of(
                     payload=part,
                     arrived_at=len(packets) / 1000,
                     restarts=restarts and not packets,
+                    number=first + len(packets),
                 )
             )
     return packets

@@ -18,6 +18,16 @@ from guard.media.transport import Peer
 FIRST_NUMBERS = 1 << 15
 """We begin below: then nothing lost before the first wrap confuses SRTP (RFC 3711 section 3.3.1)."""
 
+RESENDS_ASKED_FOR = 256
+"""Of one NACK so many numbers are looked at."""
+
+SENT_PER_SECOND = 50_000.0
+"""Packets of one publisher, all subscribers together; each costs some 10 us of the one event loop."""
+
+MAX_PAYLOAD = 1330
+"""With our headers and SRTP's trailer no larger one fits; browsers send 1,200 bytes at most."""
+
+REPORT_INTERVAL: Seconds = 0.5
 BITRATE_LIFE: Seconds = 5.0
 """What a receiver said of its bitrate holds for so long."""
 
@@ -27,7 +37,7 @@ class Strand:
 
     def __init__(self, history: History, codec: Codec, clock: Clock, dropped: Counter[str]) -> None:
         self.sent = 0
-        """Marked packets: pictures."""
+        """Pictures, by their marked packets."""
         self.waits = False
         """Whether it can send and waits for a keyframe."""
         self._history = history
@@ -36,6 +46,7 @@ class Strand:
         self._track: OutboundTrack | None = None
         self._rewrite = Rewrite(random.randrange(1, FIRST_NUMBERS), codec.clock_rate)  # noqa: S311 -- no secret
         self._begun = False
+        self._report: SenderReport | None = None
         self._resends = Bucket(RESENDS_PER_SECOND, RESENDS_AT_ONCE)
 
     def open(self, track: OutboundTrack) -> None:
@@ -51,30 +62,31 @@ class Strand:
         track = self._track
         if track is None:
             return
-        if self.waits:
-            if not packet.keyframe:
+        if self.waits or packet.restarts:
+            # Pictures refer to those before them, also those of a stream that begins anew.
+            self.waits = not packet.keyframe
+            if self.waits:
                 self._dropped["no_keyframe"] += 1
                 return
-            self.waits = False
-            self._begin(packet)
-        elif packet.restarts:
             self._begin(packet)
         elif packet.number < self._rewrite.base:
             return
         place, timestamp = self._rewrite.place(packet.number, packet.timestamp, packet.arrived_at)
-        track.write(place, timestamp, packet.rtp_payload, packet.arrived_at, marker=packet.marker)
-        self.sent += packet.marker
+        sent = track.write(place, timestamp, packet.rtp_payload, packet.arrived_at, marker=packet.marker)
+        self.sent += sent and packet.marker
 
     def _begin(self, packet: Packet) -> None:
         self._begun = True
         self._rewrite.begin(packet.number, packet.timestamp, packet.arrived_at)
+        if self._report is not None:
+            self.report(self._report)
 
     def resend(self, sequence_numbers: list[int]) -> None:
         """Send again what the receiver misses, if it is still there; so many a second."""
         now, track = self._clock(), self._track
         if track is None or not self._begun:
             return
-        for place in sequence_numbers:
+        for place in sequence_numbers[:RESENDS_ASKED_FOR]:
             number = self._rewrite.original(place)
             packet = self._history.get(number)
             if packet is None or number < self._rewrite.base:
@@ -93,7 +105,8 @@ class Strand:
                 )
 
     def report(self, report: SenderReport) -> None:
-        """Hand on what the publisher says of its clock, in our timestamps."""
+        """Hand on what the publisher says of its clock, in our timestamps, once something has been sent."""
+        self._report = report
         if self._track is not None and self._begun:
             self._track.report(report.ntp_timestamp, self._rewrite.timestamp(report.timestamp))
 
@@ -143,29 +156,53 @@ class PacketForwarder(Forwarder[PacketLeg]):
         super().__init__()
         self._clock = clock
         self._histories: dict[Kind, History] = {"video": History(), "audio": History()}
+        self._reports: dict[Kind, tuple[SenderReport, Seconds]] = {}
+        self._outgoing = Bucket(SENT_PER_SECOND, SENT_PER_SECOND / 2)
+        self._dropped_to_all: Counter[str] = Counter()
         self._delays: deque[Seconds] = deque(maxlen=LATENCY_SAMPLES)
 
-    def forward_packet(self, packet: Packet) -> None:
-        """Send a packet to every subscriber at once."""
+    def forward_packet(self, packet: Packet) -> bool:
+        """Send a packet to every subscriber at once; return False for one that none of them can be sent.
+
+        Those are packets too large for SRTP, more than one node can send, and a second one under a number.
+        """
         kind: Kind = "audio" if packet.codec is Codec.OPUS else "video"
         history = self._histories[kind]
         if packet.restarts:
             history.clear()
+        if len(packet.rtp_payload) > MAX_PAYLOAD:
+            return self._drop("oversize")
+        if not self._outgoing.take(len(self._legs), packet.arrived_at):
+            return self._drop("fan_out")
         # Two packets under one number would be protected with one key stream (RFC 3711 section 9.1).
         if not history.put(packet):
-            return
+            return self._drop("again")
         for leg in self._legs:
             if (strand := leg.strands.get(kind)) is not None:
                 strand.forward(packet)
         if packet.marker and kind == "video" and self._legs:
             self._delays.append(self._clock() - packet.arrived_at)
+        return True
+
+    def _drop(self, reason: str) -> bool:
+        self._dropped_to_all[reason] += 1
+        return False
+
+    def dropped(self) -> Counter[str]:
+        """Packets not sent by reason, all subscribers together, and those that went to none of them."""
+        return super().dropped() + self._dropped_to_all
 
     def delays(self) -> list[Seconds]:
         """Seconds from arrival to sent, to all subscribers, of the last pictures, unsorted."""
         return list(self._delays)
 
     def forward_report(self, report: SenderReport) -> None:
-        """Hand a report on, so that each subscriber plays sound and pictures together."""
+        """Hand a report on, so that each subscriber plays sound and pictures together; not too often."""
+        now = self._clock()
+        last = self._reports.get(report.kind)
+        if last is not None and now - last[1] < REPORT_INTERVAL:
+            return
+        self._reports[report.kind] = report, now
         for leg in self._legs:
             if (strand := leg.strands.get(report.kind)) is not None:
                 strand.report(report)
@@ -195,6 +232,8 @@ class PacketForwarder(Forwarder[PacketLeg]):
         feedback = Feedback(connected, on_keyframe_wanted, strand.resend, hear_bitrate)
         track = peer.send_packets(format_, feedback, leg.dropped)
         leg.strands[kind] = strand
+        if (last := self._reports.get(kind)) is not None:
+            strand.report(last[0])
 
 
 def _nothing() -> None:

@@ -3,17 +3,13 @@
 from collections import deque
 
 from guard.core.units import Seconds
-from guard.media.assembler import Packet
-
-HISTORY_PACKETS = 512
-HISTORY_SPAN: Seconds = 1.0
-"""Longer than a receiver waits; memory that is used again soon is also quicker to write to."""
+from guard.media.assembler import REPAIR_PACKETS, REPAIR_SPAN, Packet
 
 
 class History:
     """A ring of packets by their number; the newest replaces what stood in its place, the oldest goes."""
 
-    def __init__(self, capacity: int = HISTORY_PACKETS, span: Seconds = HISTORY_SPAN) -> None:
+    def __init__(self, capacity: int = REPAIR_PACKETS, span: Seconds = REPAIR_SPAN) -> None:
         self._capacity = capacity
         self._span = span
         self.clear()

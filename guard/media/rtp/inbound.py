@@ -79,6 +79,7 @@ class InboundTrack:
         self._gate = StreamGate(self.dropped)
         self._uplink = Uplink()
         self._told_bitrate: int | None = None
+        self._lost_before = 0
         self._restart_statistics()
         self._codecs: dict[int, Codec] = {}
         self._carried: dict[int, int] = {}
@@ -87,11 +88,12 @@ class InboundTrack:
         self._sender_report: tuple[int, Seconds] | None = None
         self._reports: asyncio.Task[None] | None = None
         self._asking: asyncio.TimerHandle | None = None
+        self._ask_at: Seconds = 0.0
 
     @property
     def lost(self) -> int:
-        """RTP packets that never came."""
-        return self._reception.lost if self.packets else 0
+        """RTP packets that never came, nor when they were asked for."""
+        return self._lost_before + self._reception.lost - self._mended
 
     def send_pli(self) -> None:
         """Ask the peer for a keyframe (RFC 4585 section 6.3.1)."""
@@ -103,6 +105,7 @@ class InboundTrack:
         return self._transceiver.sender._ssrc
 
     def _restart_statistics(self) -> None:
+        self._mended = 0
         self._reception = Reception(CLOCK_RATES[self._kind])
         self._missing = Missing()
 
@@ -154,18 +157,20 @@ class InboundTrack:
             if unwrapped is None:
                 return
             original = unwrapped
+        again = original is not packet
         verdict = self._gate.admit(original.ssrc, original.sequence_number, now)
-        if verdict is Verdict.DROP:
+        if verdict is Verdict.DROP or (again and verdict is Verdict.RESTART):
             return
         if verdict is Verdict.RESTART:
+            self._lost_before = self.lost
             self._restart_statistics()
         self.packets += 1
         self.bytes += len(original.payload)
-        number = self._reception.heard(
-            original.sequence_number, original.timestamp, now, again=original is not packet
-        )
-        if self._kind == "video" and self._missing.heard(number, now):
-            self._ask_later(now)
+        number = self._reception.heard(original.sequence_number, original.timestamp, now, again=again)
+        if self._kind == "video":
+            self._mended += again and number in self._missing
+            if self._missing.heard(number, now):
+                self._ask_later(now)
         self._hand_on(original, number, now, restarts=verdict is Verdict.RESTART)
 
     def _unwrapped(self, packet: Rtp) -> Rtp | None:
@@ -188,6 +193,7 @@ class InboundTrack:
                 starts, payload = split_payload(codec, packet.payload)
             except ValueError:
                 self.dropped["malformed"] += 1
+                return
         self._on_packet(
             Packet(
                 codec,
@@ -231,8 +237,11 @@ class InboundTrack:
 
     def _ask_later(self, now: Seconds) -> None:
         due = self._missing.next_due()
-        if self._asking is None and due is not None:
-            self._asking = asyncio.get_running_loop().call_later(max(0.0, due - now), self._ask_again)
+        if due is None or (self._asking is not None and self._ask_at <= due):
+            return
+        self._stop_asking()
+        self._ask_at = due
+        self._asking = asyncio.get_running_loop().call_later(max(0.0, due - now), self._ask_again)
 
     def _ask_again(self) -> None:
         self._asking = None

@@ -16,7 +16,8 @@ MAX_BUFFERED = 256 * 1024
 class Link:
     """Sends over the selected pair of a connected transport; what cannot be sent now is dropped and counted.
 
-    ``dropped`` counts by reason: ``unconnected``, ``oversize`` for SRTP, ``congested`` for the socket.
+    ``dropped`` counts by reason: ``unconnected``, ``oversize`` for SRTP, ``srtp`` that did
+    not protect it, ``congested`` for the socket.
     """
 
     def __init__(self, dtls: RTCDtlsTransport, dropped: Counter[str]) -> None:
@@ -42,8 +43,10 @@ class Link:
             return self._drop("congested")
         try:
             protected = protect(packet)
-        except (pylibsrtp.Error, ValueError):
+        except ValueError:
             return self._drop("oversize")
+        except pylibsrtp.Error:
+            return self._drop("srtp")
         self._send_to(protected, self._address)
         return True
 

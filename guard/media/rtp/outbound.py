@@ -100,9 +100,11 @@ class OutboundTrack:
         if self._link is None:
             return False
         header = self._header(sequence_number, timestamp, send_time(now), marker=marker)
-        self.packets += 1
-        self.bytes += len(payload)
-        return self._link.send_rtp(header + payload)
+        sent = self._link.send_rtp(header + payload)
+        if sent:
+            self.packets += 1
+            self.bytes += len(payload)
+        return sent
 
     def write_again(
         self,
@@ -142,7 +144,8 @@ class OutboundTrack:
 
     async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
         if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK:
-            self._feedback.missing(packet.lost)
+            # aiortc reads 17 numbers of a pair without wrapping them.
+            self._feedback.missing([number & 0xFFFF for number in packet.lost])
         elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in {RTCP_PSFB_PLI, RTCP_PSFB_FIR}:
             self._feedback.keyframe_wanted()
         elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:

@@ -93,8 +93,8 @@ class Missing:
         self._asks: dict[int, tuple[Seconds, int]] = {}
         """Number to when to ask next, and how often it was asked for."""
 
-    def __bool__(self) -> bool:
-        return bool(self._asks)
+    def __contains__(self, number: int) -> bool:
+        return number in self._asks
 
     def heard(self, number: int, now: Seconds) -> bool:
         """Take a packet's number, running on over wraps; return whether it opened a gap."""

@@ -31,10 +31,11 @@ class Rewrite:
     def place(self, number: int, timestamp: int, now: Seconds) -> tuple[int, int]:
         """Our sequence number and timestamp for the publisher's."""
         ours = number + self._offset
+        placed = self.timestamp(timestamp)
         if ours >= self._next:
             self._next = ours + 1
-        self._newest, self._newest_at = self.timestamp(timestamp), now
-        return ours & 0xFFFF, self._newest
+            self._newest, self._newest_at = placed, now
+        return ours & 0xFFFF, placed
 
     def timestamp(self, timestamp: int) -> int:
         """Our timestamp for the publisher's, 0..2**32-1."""

@@ -1,12 +1,15 @@
 """How much a publisher's way to us carries, by when its packets left and came."""
 
-from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rate import BandwidthUsage, RemoteBitrateEstimator
 
 from guard.core.units import Seconds
 from guard.media.rtp.packet import Rtp
 
 GROUP: Seconds = 0.1
 """Pictures that come within are one measure."""
+
+OVERUSE_LIFE: Seconds = 30.0
+"""So long after its queue last grew a way counts as free again."""
 
 PAUSE: Seconds = 2.0
 """After so long a silence nothing is known of the way any more."""
@@ -21,12 +24,13 @@ class Uplink:
 
     def __init__(self) -> None:
         self.bitrate: int | None = None
-        """bit/s; None until there is an estimate."""
+        """bit/s; None while there is no sign that the way carries less than is sent."""
         self._estimator = RemoteBitrateEstimator()
         self._timestamp: int | None = None
         self._sent_at = 0
         self._arrived_at: Seconds = 0.0
         self._began_at: Seconds = 0.0
+        self._overused_at: Seconds | None = None
         self._bytes = 0
 
     def add(self, packet: Rtp, sent_at: int, now: Seconds) -> bool:
@@ -35,6 +39,7 @@ class Uplink:
         if now - self._arrived_at > PAUSE:
             # aiortc's estimator counts a pause millisecond by millisecond.
             self._estimator, self._timestamp, self._began_at = RemoteBitrateEstimator(), None, now
+            self.bitrate = self._overused_at = None
         if packet.timestamp != self._timestamp and now - self._began_at >= GROUP:
             changed = self._timestamp is not None and self._estimated(packet.ssrc)
             self._bytes, self._began_at = 0, now
@@ -50,6 +55,13 @@ class Uplink:
             payload_size=self._bytes,
             ssrc=ssrc,
         )
+        now = self._arrived_at
+        if self._estimator.detector.state() is BandwidthUsage.OVERUSING:
+            self._overused_at = now
+        # What is sent on a free way, a still screen perhaps, says nothing of how much it would carry.
+        if self._overused_at is None or now - self._overused_at > OVERUSE_LIFE:
+            self.bitrate = None
+            return False
         if estimate is None:
             return False
         self.bitrate = estimate[0]

@@ -4,9 +4,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from guard.media.assembler import Codec, Packet
-from guard.media.relays.packets import BITRATE_LIFE, PacketForwarder, PacketLeg
-from guard.media.rtp.history import HISTORY_PACKETS
+from guard.media.assembler import REPAIR_PACKETS, Codec, Packet
+from guard.media.relays.packets import (
+    BITRATE_LIFE,
+    MAX_PAYLOAD,
+    REPORT_INTERVAL,
+    SENT_PER_SECOND,
+    PacketForwarder,
+    PacketLeg,
+)
 from guard.media.rtp.inbound import SenderReport
 from guard.media.rtp.outbound import RESENDS_AT_ONCE, Feedback
 from guard.media.signalling import Format
@@ -139,10 +145,58 @@ def test_a_new_source_goes_on_in_numbers_and_time():
     subscriber = Subscriber(forwarder)
     feed(forwarder, packet(10, keyframe=True), packet(11))
     before = subscriber.video.written[-1]
-    feed(forwarder, packet(40_000, restarts=True, timestamp=7, arrived_at=11 / 30 + 1.0))
+    feed(forwarder, packet(40_000, keyframe=True, restarts=True, timestamp=7, arrived_at=11 / 30 + 1.0))
     after = subscriber.video.written[-1]
     assert after.sequence_number == before.sequence_number + 1
     assert after.timestamp == before.timestamp + 90_000
+
+
+def test_a_new_source_is_waited_for_until_its_keyframe():
+    forwarder = PacketForwarder(ManualClock())
+    subscriber = Subscriber(forwarder)
+    feed(forwarder, packet(10, keyframe=True), packet(40_000, restarts=True), packet(40_001))
+    assert forwarder.needs_keyframe()
+    assert len(subscriber.video.written) == 1
+    feed(forwarder, packet(40_002, keyframe=True), packet(40_003))
+    assert [one.payload for one in subscriber.video.written] == [b"10", b"40002", b"40003"]
+    assert numbers(subscriber.video) == [0, 1, 2]
+
+
+def test_a_late_packet_does_not_turn_time_back():
+    forwarder = PacketForwarder(ManualClock())
+    subscriber = Subscriber(forwarder)
+    feed(forwarder, packet(10, keyframe=True), packet(12), packet(11, arrived_at=12 / 30))
+    feed(forwarder, packet(500, keyframe=True, restarts=True, timestamp=3, arrived_at=13 / 30))
+    assert subscriber.video.written[-1].timestamp > 12 * 3000
+
+
+def test_what_srtp_cannot_carry_goes_to_nobody_and_is_not_judged():
+    forwarder = PacketForwarder(ManualClock())
+    subscriber = Subscriber(forwarder)
+    assert forwarder.forward_packet(packet(1, keyframe=True))
+    assert not forwarder.forward_packet(packet(2, rtp_payload=bytes(MAX_PAYLOAD + 1)))
+    assert not forwarder.forward_packet(packet(1, rtp_payload=b"another"))
+    assert len(subscriber.video.written) == 1
+    assert forwarder.dropped() == {"oversize": 1, "again": 1}
+
+
+def test_one_publisher_is_sent_on_so_often_a_second_whoever_watches():
+    forwarder = PacketForwarder(ManualClock())
+    for _ in range(100):
+        Subscriber(forwarder)
+    taken = sum(
+        forwarder.forward_packet(packet(number, keyframe=True, arrived_at=1.0)) for number in range(300)
+    )
+    assert taken == SENT_PER_SECOND / 2 / 100
+    assert forwarder.dropped()["fan_out"] == 300 - taken
+
+
+def test_what_could_not_be_sent_is_not_counted_as_sent():
+    forwarder = PacketForwarder(ManualClock())
+    subscriber = Subscriber(forwarder)
+    subscriber.video.write = lambda *_, **__: False  # type: ignore[method-assign]  # a link that is full
+    feed(forwarder, packet(1, keyframe=True), packet(2))
+    assert forwarder.sent() == 0
 
 
 def test_each_subscriber_has_numbers_of_its_own():
@@ -169,7 +223,7 @@ def test_two_packets_under_one_number_are_not_both_sent():
     forwarder = PacketForwarder(ManualClock())
     subscriber = Subscriber(forwarder)
     feed(forwarder, packet(65535, keyframe=True), packet(65536), packet(65535, rtp_payload=b"another"))
-    feed(forwarder, packet(65536 + HISTORY_PACKETS), packet(65536, rtp_payload=b"another"))
+    feed(forwarder, packet(65536 + REPAIR_PACKETS), packet(65536, rtp_payload=b"another"))
     assert len(subscriber.video.written) == 3
     assert len(set(numbers(subscriber.video))) == 3
 
@@ -216,16 +270,24 @@ def test_sound_goes_to_who_takes_it_and_needs_no_keyframe():
 
 
 def test_the_publishers_clock_is_told_in_our_timestamps():
-    forwarder = PacketForwarder(ManualClock())
+    clock = ManualClock()
+    forwarder = PacketForwarder(clock)
     subscriber = Subscriber(forwarder, audio=True)
     forwarder.forward_report(SenderReport("video", 1 << 40, 123))
     assert subscriber.video.reports == []
-    feed(forwarder, packet(10, keyframe=True), packet(50, restarts=True, timestamp=9, arrived_at=1.0))
+    feed(forwarder, packet(10, keyframe=True))
+    assert subscriber.video.reports == [(1 << 40, 123)]
+    feed(forwarder, packet(50, keyframe=True, restarts=True, timestamp=9, arrived_at=1.0))
     shift = subscriber.video.written[-1].timestamp - 9
-    forwarder.forward_report(SenderReport("video", 1 << 40, 3009))
+    clock.now += REPORT_INTERVAL
+    forwarder.forward_report(SenderReport("video", 1 << 41, 3009))
+    forwarder.forward_report(SenderReport("video", 1 << 42, 6009))
     forwarder.forward_report(SenderReport("audio", 1 << 41, 5))
-    assert subscriber.video.reports == [(1 << 40, (3009 + shift) & 0xFFFFFFFF)]
+    assert subscriber.video.reports[-1] == (1 << 41, (3009 + shift) & 0xFFFFFFFF)
     assert subscriber.tracks["audio"].reports == []
+    late = Subscriber(forwarder)
+    feed(forwarder, packet(51, keyframe=True, timestamp=9, arrived_at=1.0))
+    assert late.video.reports == [(1 << 41, 3009)]
 
 
 def test_the_slowest_subscriber_says_what_can_be_taken_until_it_says_no_more():
