@@ -85,7 +85,6 @@ class InboundTrack:
         self._carried: dict[int, int] = {}
         """Payload types of retransmissions, to what they carry."""
         self._link: Link | None = None
-        self._sender_report: tuple[int, Seconds] | None = None
         self._reports: asyncio.Task[None] | None = None
         self._asking: asyncio.TimerHandle | None = None
         self._ask_at: Seconds = 0.0
@@ -93,7 +92,7 @@ class InboundTrack:
     @property
     def lost(self) -> int:
         """RTP packets that never came, nor when they were asked for."""
-        return self._lost_before + self._reception.lost - self._mended
+        return self._lost_before + self._reception.missed
 
     def send_pli(self) -> None:
         """Ask the peer for a keyframe (RFC 4585 section 6.3.1)."""
@@ -105,9 +104,9 @@ class InboundTrack:
         return self._transceiver.sender._ssrc
 
     def _restart_statistics(self) -> None:
-        self._mended = 0
         self._reception = Reception(CLOCK_RATES[self._kind])
         self._missing = Missing()
+        self._sender_report: tuple[int, Seconds] | None = None
 
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
         """Begin to receive; stands in for RTCRtpReceiver.receive."""
@@ -151,37 +150,41 @@ class InboundTrack:
         now = self._clock()
         if packet.send_time is not None and self._uplink.add(packet, packet.send_time, now):
             self._tell_if_less()
-        original = packet
         if packet.payload_type in self._carried:
-            unwrapped = self._unwrapped(packet)
-            if unwrapped is None:
-                return
-            original = unwrapped
-        again = original is not packet
-        verdict = self._gate.admit(original.ssrc, original.sequence_number, now)
-        if verdict is Verdict.DROP or (again and verdict is Verdict.RESTART):
+            original = self._unwrapped(packet)
+            if original is not None:
+                self._take(original, now, again=True)
             return
-        if verdict is Verdict.RESTART:
+        verdict = self._gate.admit(packet.ssrc, packet.sequence_number, now)
+        if verdict is Verdict.DROP:
+            return
+        restarts = verdict is Verdict.RESTART
+        if restarts:
             self._lost_before = self.lost
             self._restart_statistics()
+        self._take(packet, now, restarts=restarts)
+
+    def _take(self, packet: Rtp, now: Seconds, *, again: bool = False, restarts: bool = False) -> None:
         self.packets += 1
-        self.bytes += len(original.payload)
-        number = self._reception.heard(original.sequence_number, original.timestamp, now, again=again)
-        if self._kind == "video":
-            self._mended += again and number in self._missing
-            if self._missing.heard(number, now):
-                self._ask_later(now)
-        self._hand_on(original, number, now, restarts=verdict is Verdict.RESTART)
+        self.bytes += len(packet.payload)
+        number = self._reception.heard(packet.sequence_number, packet.timestamp, now, again=again)
+        if self._kind == "video" and self._missing.heard(number, now):
+            self._ask_later(now)
+        self._hand_on(packet, number, now, restarts=restarts)
 
     def _unwrapped(self, packet: Rtp) -> Rtp | None:
         """What a retransmission carries (RFC 4588 section 4), or None."""
         carried = self._carried[packet.payload_type]
         if len(packet.payload) < ORIGINAL_NUMBER or self._gate.ssrc is None or carried not in self._codecs:
             return None
+        number = int.from_bytes(packet.payload[:ORIGINAL_NUMBER], "big")
+        if not self._reception.remembers(number):
+            self.dropped["resent"] += 1  # it would move the stream, or begin it anew
+            return None
         return packet._replace(
             payload_type=carried,
             ssrc=self._gate.ssrc,
-            sequence_number=int.from_bytes(packet.payload[:ORIGINAL_NUMBER], "big"),
+            sequence_number=number,
             payload=packet.payload[ORIGINAL_NUMBER:],
         )
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from guard.core.units import Seconds
-from guard.media.assembler import Unwrapper
+from guard.media.assembler import REPAIR_PACKETS, Unwrapper
 
 REORDER_GRACE: Seconds = 0.02
 """A packet that is only late is not asked for."""
@@ -38,6 +38,8 @@ class Reception:
         self._base: int | None = None
         self._highest = 0
         self._received = 0
+        self._came = [-1] * REPAIR_PACKETS
+        self._different = 0
         self._told = (0, 0)
         self._transit: int | None = None
         self._jitter = 0.0
@@ -45,11 +47,14 @@ class Reception:
     def heard(self, sequence_number: int, timestamp: int, now: Seconds, *, again: bool = False) -> int:
         """Count a packet, unless it was sent ``again``; return its number, running on over wraps."""
         number = self._extend(sequence_number)
+        if self._base is None:
+            self._base = self._highest = number
+        if number >= self._base and self._came[number % REPAIR_PACKETS] < number:
+            self._came[number % REPAIR_PACKETS] = number
+            self._different += 1
         if again:
             return number
         self._received += 1
-        if self._base is None:
-            self._base = self._highest = number
         if number >= self._highest:
             self._highest = number
             transit = int(now * self._rate) - timestamp & WRAP
@@ -63,6 +68,15 @@ class Reception:
     def lost(self) -> int:
         """Packets that never came first-hand; negative where some came twice."""
         return self._expected - self._received
+
+    @property
+    def missed(self) -> int:
+        """Packets that came neither first-hand nor again."""
+        return self._expected - self._different
+
+    def remembers(self, sequence_number: int) -> bool:
+        """Whether a packet of this number is one of the last; only they may be sent again."""
+        return self._base is not None and (self._highest - sequence_number) & 0xFFFF < REPAIR_PACKETS
 
     @property
     def _expected(self) -> int:
@@ -92,9 +106,6 @@ class Missing:
         self._highest: int | None = None
         self._asks: dict[int, tuple[Seconds, int]] = {}
         """Number to when to ask next, and how often it was asked for."""
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._asks
 
     def heard(self, number: int, now: Seconds) -> bool:
         """Take a packet's number, running on over wraps; return whether it opened a gap."""

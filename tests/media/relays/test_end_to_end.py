@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiortc.clock import current_ntp_time
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, pack_remb_fci, unpack_remb_fci
 
 from guard.config import MediaSettings
-from guard.media.assembler import Codec
+from guard.media.assembler import Codec, Packet
 from guard.media.publication import Publication, Subscription
 from guard.media.relays.packets import PacketLeg
-from guard.media.rtp.inbound import InboundTrack
+from guard.media.rtp.inbound import CLOCK_RATES, InboundTrack, SenderReport
 from tests.support.media import (
     LOOPBACK,
     LoopbackPublisher,
@@ -72,23 +73,46 @@ async def test_what_is_lost_on_the_way_to_a_subscriber_is_sent_again(codec: Code
     assert subscriber.track.dropped.total() == 0
 
 
+class Told:
+    """What one track is told of the publisher's clock, and the timestamps that come."""
+
+    def __init__(self, track: InboundTrack) -> None:
+        self.reports: list[SenderReport] = []
+        self.timestamps: list[int] = []
+        hand_on = track._on_packet
+        track._on_report = self.reports.append
+
+        def take(packet: Packet) -> None:
+            self.timestamps.append(packet.timestamp)
+            hand_on(packet)
+
+        track._on_packet = take
+
+    def ntp(self, timestamp: int) -> float:
+        """When it was captured, in seconds of the publisher's clock, by the last report."""
+        (kind, ntp, told) = self.reports[-1]
+        ticks = (timestamp - told + (1 << 31)) % (1 << 32) - (1 << 31)
+        return ntp / (1 << 32) + ticks / CLOCK_RATES[kind]
+
+
 async def test_sound_and_pictures_keep_the_publishers_clock():
     one, publisher = publication(), LoopbackPublisher(Codec.VP8, audio=True)
     subscriber = LoopbackSubscriber(audio=True)
+    video, audio = (Told(stand_in(transceiver)) for transceiver in subscriber.peer._pc.getTransceivers())
     await publisher.join(one)
     await subscriber.join(one)
+    before = current_ntp_time() / (1 << 32)
     for unit in encoded_units(Codec.VP8, 3):
         publisher.video.put(unit)
     for unit in tone(0.1):
         publisher.audio.put(unit)
-    tracks = tuple(stand_in(transceiver) for transceiver in subscriber.peer._pc.getTransceivers())
-    await eventually(lambda: all(track._sender_report is not None for track in tracks))
-    told = [track._sender_report for track in tracks]
+    await eventually(lambda: all(told.reports and told.timestamps for told in (video, audio)))
+    after = current_ntp_time() / (1 << 32)
     await asyncio.gather(publisher.peer.close(), subscriber.peer.close())
     await one.close()
-    middle_of_ntp = [report[0] for report in told if report]
-    assert len(middle_of_ntp) == 2
-    assert abs(middle_of_ntp[0] - middle_of_ntp[1]) < 5 << 16  # one clock: within seconds of one another
+    captured = [told.ntp(timestamp) for told in (video, audio) for timestamp in told.timestamps]
+    assert len(captured) >= 2
+    assert before - 1.0 < min(captured) <= max(captured) < after + 1.0
 
 
 def stand_in(transceiver: Any) -> InboundTrack:

@@ -5,6 +5,7 @@ import pylibsrtp
 import pytest
 from aiortc.rtp import RtcpRrPacket, RtpPacket
 
+from guard.media.gates import DatagramGate
 from guard.media.rtp.inlet import MAX_SSRCS, FewSources
 
 pytestmark = pytest.mark.unit
@@ -18,8 +19,9 @@ class Way:
     def __init__(self) -> None:
         key = os.urandom(30)
         self.dropped: Counter[str] = Counter()
+        self.gate = DatagramGate(self.dropped, lambda: 0.0)
         self.peer = self._session(key, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
-        self.session = FewSources(self._session(key, pylibsrtp.Policy.SSRC_ANY_INBOUND), self.dropped)
+        self.session = FewSources(self._session(key, pylibsrtp.Policy.SSRC_ANY_INBOUND), self.gate)
 
     @staticmethod
     def _session(key: bytes, direction: int) -> pylibsrtp.Session:
@@ -67,3 +69,15 @@ def test_a_packet_that_was_there_before_is_refused():
     assert way.takes(packet)
     assert not way.takes(packet)
     assert way.dropped == {"srtp": 1}
+
+
+def test_the_gate_hears_what_is_authentic_and_what_is_forged(monkeypatch: pytest.MonkeyPatch):
+    way, forged = Way(), []
+    monkeypatch.setattr(way.gate, "forged", lambda: forged.append(True))
+    packet = way.rtp(7)
+    assert not way.takes(packet[:-1] + b"x")
+    assert [way.gate._sources, forged] == [set(), []]
+    assert way.takes(packet)
+    assert way.gate._sources == {packet[8:12]}
+    assert not way.takes(packet)
+    assert forged == [True]

@@ -1,5 +1,6 @@
 import pytest
 
+from guard.media.assembler import REPAIR_PACKETS
 from guard.media.rtp.reception import (
     MAX_MISSING,
     MAX_TRIES,
@@ -44,6 +45,26 @@ def test_a_packet_sent_again_mends_no_count():
         reception.heard(number, 0, 0.0)
     assert reception.heard(2, 0, 0.0, again=True) == 2
     assert reception.lost == 1
+
+
+def test_what_came_in_any_way_is_not_missed():
+    reception = Reception(RATE)
+    for number in (65534, 65535, 3):
+        reception.heard(number, 0, 0.0)
+    for number in (0, 0, 65535, 65533):
+        reception.heard(number, 0, 0.0, again=True)
+    reception.heard(0, 0, 0.0)
+    assert reception.missed == 2
+
+
+def test_only_the_last_packets_may_be_sent_again():
+    reception = Reception(RATE)
+    assert not reception.remembers(0)
+    reception.heard(5, 0, 0.0)
+    assert reception.remembers(5)
+    assert reception.remembers((5 - REPAIR_PACKETS + 1) & 0xFFFF)
+    assert not reception.remembers((5 - REPAIR_PACKETS) & 0xFFFF)
+    assert not reception.remembers(6)
 
 
 def test_an_even_stream_has_no_jitter_and_an_uneven_one_has():
