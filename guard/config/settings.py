@@ -179,8 +179,8 @@ class MediaSettings(Section):
         300_000, description="No publisher is asked to send less, however slow a subscriber is; bit/s."
     )
     max_bitrate: Count = Field(4_000_000, description="No publisher is asked to send more; bit/s.")
-    packets_per_s: Count = Field(3_000, description="Datagrams taken from one call; more are dropped.")
-    bytes_per_s: Count = Field(3_000_000, description="Bytes taken from one call; more are dropped.")
+    packets_per_s: int = Field(3_000, ge=100, description="Datagrams taken from one call; more are dropped.")
+    bytes_per_s: int = Field(3_000_000, ge=50_000, description="Bytes taken from one call; more are dropped.")
     forward_queue_units: Count = Field(
         90,
         description="Access units waiting for one subscriber, unless relay is rtp, which has no queue; on "
@@ -203,6 +203,13 @@ class MediaSettings(Section):
     sessions: Count = Field(1024, description="Publishers and subscribers on this node, together.")
     person_publications: Count = Field(4, description="Publishers of one person in one room.")
     person_subscriptions: Count = Field(32, description="Subscribers of one person in one room.")
+
+    @model_validator(mode="after")
+    def _asks_for_a_possible_bitrate(self) -> Self:
+        if self.min_bitrate > self.max_bitrate:
+            msg = f"min_bitrate up to max_bitrate, got {self.min_bitrate} and {self.max_bitrate}"
+            raise ValueError(msg)
+        return self
 
 
 class FaceSettings(Section):

@@ -39,7 +39,8 @@ class Call:
     """A peer with its time-outs; ``finish`` hears the one reason after the peer has closed.
 
     ``name`` is ours and stands in the log. ``overdue`` may name a reason why a connected call should end by
-    itself, given the time; one that goes on sending twice its ``limits`` is ended with ``flood``.
+    itself, given the time; one that goes on sending far beyond its ``limits``
+    is ended with ``flood``, see ``DatagramGate``.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Call:
         NotFoundError where ``end`` was called meanwhile: ``finish`` has heard the reason.
         """
         self._ice_ufrag = offer.ice_ufrag
+        self.peer.dropped["candidate"] += offer.left_out
         answer: str | None = None
         try:
             answer = await self.peer.answer(offer)
@@ -106,6 +108,7 @@ class Call:
                 "trickle: expected the offer's ice-ufrag, got another; ICE restart is not offered, post anew"
             )
             raise UnsupportedRestart(msg)
+        self.peer.dropped["candidate"] += fragment.left_out
         await self.peer.add_candidates(fragment)
 
     async def _ended_meanwhile(self) -> NotFoundError:

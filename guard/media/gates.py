@@ -28,14 +28,25 @@ RTCP_BYTES_PER_S: Final = 32_768
 """About a twentieth of a call's video (RFC 3550 section 6.2); one datagram may hold hundreds of packets."""
 
 MAX_DTLS_BYTES: Final = 262_144
-"""In the whole call: a handshake takes some 10,000, and afterwards only its end is told by DTLS.
+"""At first: a handshake takes some 10,000, and afterwards only its end is told by DTLS."""
 
-OpenSSL is asked for one record a datagram, so that others in it would be kept until the call ends.
+DTLS_BYTES_PER_S: Final = 200
+"""Afterwards: what others sent under the caller's address must not keep out the end for ever.
+
+OpenSSL is asked for one record a datagram, so that others in it are kept until the call ends: no more.
 """
 
-FLOOD_FACTOR: Final = 2
-FLOOD_SPAN: Seconds = 5.0
-"""Whoever sends more than twice the limits for so long is no caller."""
+UNPROVEN_PER_S: Final = 200
+"""RTP and RTCP from sources (SSRC) of which nothing was authentic yet; the first that is proves one."""
+
+MAX_SOURCES: Final = 32
+
+FLOOD_RATE: Final = 0.5
+FLOOD_BURST: Seconds = 2.5
+"""What may be sent beyond the limits: half as much again, and so many seconds' worth of them at once.
+
+So twice the limits for five seconds are a flood, or ten times for a third of a second.
+"""
 
 STUN_HEADER: Final = 20
 BINDING_REQUEST: Final = b"\x00\x01"
@@ -89,10 +100,14 @@ def is_awaited(datagram: bytes, username: bytes, transactions: Container[bytes])
 class DatagramGate:
     """Admits datagrams of 1..1472 bytes: STUN meant for us; the rest from addresses that passed a check.
 
-    There is one for all sockets of a call. What strangers send costs a look and a count. ``dropped`` counts
-    by reason: ``size``, ``stranger``, ``stun`` that is not for us, ``overflow`` of the queue, ``flood``
-    beyond the limits, and ``dtls`` beyond what any handshake needs. ``flooding`` stays set once somebody who
-    passed a check has sent twice what is allowed for five seconds.
+    There is one for all sockets of a call. What strangers send costs a look and a count. An address is easily
+    forged, so media is told apart by its SSRC, too: proven sources have the caller's allowance to themselves,
+    all else a little of its own. Who forges both (who sees the packets, or guesses 32 bits) can spend the
+    allowance, but not end the call: ``flooding`` is set, and stays, once proven sources have sent too much
+    (``FLOOD_BURST``) and no packet of theirs was forged meanwhile.
+
+    ``dropped`` counts by reason: ``size``, ``stranger``, ``stun`` that is not for us, ``unproven`` and
+    ``flood`` beyond the limits, ``overflow`` of the queue, and ``dtls`` beyond what any handshake needs.
     """
 
     def __init__(self, dropped: Counter[str], clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -100,19 +115,20 @@ class DatagramGate:
         self.flooding = False
         self._clock = clock
         self._known: dict[Address, Seconds] = {}
+        self._sources: set[bytes] = set()
         # A datagram costs its share of a second, by number or by size, whichever is more.
         self._packet_cost, self._byte_cost = 1 / limits.packets_per_s, 1 / limits.bytes_per_s
         self._allowance = Bucket(1, BURST)
+        self._flood = Bucket(FLOOD_RATE, FLOOD_BURST)
+        self._unproven = Bucket(UNPROVEN_PER_S, UNPROVEN_PER_S)
         self._stun = Bucket(STUN_PER_S, STUN_PER_S)
         self._rtcp = Bucket(RTCP_BYTES_PER_S, RTCP_BYTES_PER_S)
-        self._dtls = Bucket(0, MAX_DTLS_BYTES)
-        self._seen: Seconds = 0.0
-        self._seen_since = clock()
+        self._dtls = Bucket(DTLS_BYTES_PER_S, MAX_DTLS_BYTES)
 
     def know(self, address: Address) -> None:
-        """This address passed an authenticated ICE check; the one known longest is forgotten for it."""
+        """This address passed an authenticated ICE check; the one silent for longest is forgotten for it."""
         if address not in self._known and len(self._known) >= MAX_KNOWN_ADDRESSES:
-            del self._known[next(iter(self._known))]
+            del self._known[min(self._known, key=self._known.__getitem__)]
         self._known[address] = self._clock()
 
     def knows(self, address: Address) -> bool:
@@ -120,8 +136,17 @@ class DatagramGate:
         return address in self._known
 
     def silence(self, address: Address) -> Seconds:
-        """How long neither a check that passed nor anything but STUN came from an address; inf: not known."""
+        """How long neither a check that passed nor a proven source came from an address; inf: not known."""
         return self._clock() - self._known.get(address, -inf)
+
+    def prove(self, source: bytes) -> None:
+        """A packet of this SSRC was authentic."""
+        if len(self._sources) < MAX_SOURCES:
+            self._sources.add(source)
+
+    def forged(self) -> None:
+        """A packet of a proven source was not authentic: who knows whose flood it is."""
+        self._flood = Bucket(FLOOD_RATE, FLOOD_BURST)
 
     def admit_stun(
         self, datagram: bytes, address: Address, username: bytes, transactions: Container[bytes]
@@ -132,9 +157,7 @@ class DatagramGate:
         if not is_awaited(datagram, username, transactions):
             # A peer may answer twice, and keep its way through a NAT open by indications (RFC 8445 11).
             return address not in self._known and self._drop("stun")
-        now = self._clock()
-        self._cost(len(datagram), now)
-        return self._stun.take(1, now) or self._drop("flood")
+        return self._stun.take(1, self._clock()) or self._drop("flood")
 
     def admit(self, datagram: bytes, address: Address, waiting: int) -> bool:
         """Whether to take this datagram, no STUN, while ``waiting`` others are queued."""
@@ -143,30 +166,32 @@ class DatagramGate:
             return self._drop("size")
         if address not in self._known:
             return self._drop("stranger")
-        self._known[address] = now = self._clock()
-        if not self._allowance.take(self._cost(size, now), now):
-            return self._drop("flood")
-        return is_rtp(datagram) or self._may_wait(datagram, waiting, now)
-
-    def _may_wait(self, datagram: bytes, waiting: int, now: Seconds) -> bool:
-        """Whether DTLS or RTCP may enter aiortc's queue; RTP waits in none."""
-        size = len(datagram)
+        now = self._clock()
+        if is_rtp(datagram):
+            return self._may_spend(datagram[8:12], size, address, now)
         if datagram[0] in DTLS_BYTES:
-            if not self._dtls.take(size, now):
-                return self._drop("dtls")
-        elif not self._rtcp.take(size, now):
-            return self._drop("flood")
-        return waiting < MAX_WAITING_DATAGRAMS or self._drop("overflow")
+            return (self._dtls.take(size, now) or self._drop("dtls")) and self._may_wait(waiting)
+        return (
+            self._may_spend(datagram[4:8], size, address, now)
+            and (self._rtcp.take(size, now) or self._drop("flood"))
+            and self._may_wait(waiting)
+        )
 
-    def _cost(self, size: int, now: Seconds) -> Seconds:
-        """What a datagram takes of the allowance; what came, taken or not, is judged every five seconds."""
+    def _may_spend(self, source: bytes, size: int, address: Address, now: Seconds) -> bool:
+        """Whether a source of media may send that much more."""
+        if source not in self._sources:
+            return self._unproven.take(1, now) or self._drop("unproven")
+        self._known[address] = now
         cost = max(self._packet_cost, size * self._byte_cost)
-        self._seen += cost
-        span = now - self._seen_since
-        if span >= FLOOD_SPAN:
-            self.flooding = self.flooding or self._seen > FLOOD_FACTOR * span
-            self._seen, self._seen_since = 0.0, now
-        return cost
+        if self._allowance.take(cost, now):
+            return True
+        if not self._flood.take(cost, now):
+            self.flooding = True
+        return self._drop("flood")
+
+    def _may_wait(self, waiting: int) -> bool:
+        """Whether DTLS or RTCP may enter aiortc's queue; RTP waits in none."""
+        return waiting < MAX_WAITING_DATAGRAMS or self._drop("overflow")
 
     def _drop(self, reason: str) -> bool:
         self.dropped[reason] += 1

@@ -3,6 +3,7 @@
 Units are read on the event loop, so what reading one may cost is bounded.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ from guard.core.windows import Bucket
 VP8_START_CODE = b"\x9d\x01\x2a"
 NAL_IDR = 5
 NAL_SPS = 7
+SPS = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67\x87\xa7\xc7\xe7]")
+"""A start code and the header of a sequence parameter set, whatever its first three bits."""
+
 MAX_GOLOMB_ZEROS = 32
 MAX_NAL_UNITS = 1024
 """NAL units of one access unit: enough for a picture of 1.2 MB in slices of a packet each."""
@@ -63,7 +67,7 @@ def is_vp8_keyframe(payload: bytes) -> bool:
 
 def begins_h264_keyframe(payload: bytes) -> bool:
     """Whether a packet, in Annex B, holds a sequence parameter set: none can begin at an IDR slice alone."""
-    return any(nal[0] & 0x1F == NAL_SPS for nal in nal_units(payload) if nal)
+    return SPS.search(payload) is not None
 
 
 def nal_units(payload: bytes) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from itertools import chain, islice
+from itertools import chain
 from typing import Literal, TypeAlias
 
 from aioice.mdns import is_mdns_hostname
@@ -19,6 +19,9 @@ from guard.media.assembler import Codec
 
 MAX_SDP_BYTES = 65_536
 MAX_SDP_LINES = 1_000
+LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""Where ``str.splitlines`` ends a line, as aiortc's parser does."""
+
 MAX_CODECS = 128
 """Codec lines of an offer."""
 
@@ -85,6 +88,8 @@ class Offer:
     kinds: tuple[str, ...]
     """Kinds of the media sections in their order."""
     ice_ufrag: str
+    left_out: int = 0
+    """Candidates unsound or beyond the limit, which are not in ``sdp``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +101,43 @@ class Fragment:
     ended: bool
     """Whether no more will come."""
     ice_ufrag: str | None = None
+    left_out: int = 0
+    """Candidates unsound or beyond the limit."""
+
+
+class _Candidates:
+    """Keeps the first sixteen sound candidates, each address and port once."""
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        """Those unsound or one too many; one named again is not counted."""
+        self._places: set[tuple[str, int]] = set()
+
+    def keep(self, line: str) -> bool:
+        """Whether to keep this line, which names a candidate."""
+        if not _is_paired(line):
+            return False
+        place = _place(line.partition(":")[2])
+        if place in self._places:
+            return False
+        if place is None or len(self._places) >= MAX_CANDIDATES:
+            self.left_out += 1
+            return False
+        self._places.add(place)
+        return True
 
 
 def read_offer(text: str | bytes, role: Role) -> Offer:
-    """Check an offer; raise SignallingError, or UnsupportedCodec where nothing that we relay is offered."""
+    """Check an offer; raise SignallingError, or UnsupportedCodec where nothing that we relay is offered.
+
+    Candidates that are unsound, not for us, named before, or beyond the limit are left out.
+    """
     lines = _lines(text)
     _check_counts(lines)
-    for line in lines:
-        if _is_useful_candidate(line):
-            _check_candidate(line.partition(":")[2])
-    sdp = "\r\n".join(_useful(lines)) + "\r\n"
+    candidates = _Candidates()
+    sdp = "\r\n".join(_useful(lines, candidates)) + "\r\n"
     try:
-        return _checked(sdp, SessionDescription.parse(sdp), role)
+        return _checked(sdp, SessionDescription.parse(sdp), role, candidates.left_out)
     except SignallingError:
         raise
     except PARSER_FAULTS:
@@ -118,7 +148,7 @@ def read_offer(text: str | bytes, role: Role) -> Offer:
         raise SignallingError(msg) from None
 
 
-def _useful(lines: list[str]) -> Iterator[str]:
+def _useful(lines: list[str], candidates: _Candidates) -> Iterator[str]:
     """What aiortc needs of an offer: its work grows with each feedback line times each codec."""
     said: set[str] = set()
     for line in lines:
@@ -128,27 +158,20 @@ def _useful(lines: list[str]) -> Iterator[str]:
             if line in said or line.partition(" ")[2] not in FEEDBACK:
                 continue
             said.add(line)
-        if not _is_useless_candidate(line):
+        if not _is_candidate(line) or candidates.keep(line):
             yield line
 
 
 def read_answer(text: str | bytes, offer_sdp: str) -> str:
     """An answer to this offer of ours, without what aiortc cannot use; raise SignallingError.
 
-    Candidates that are unsound, not for us, or beyond the limit are left out. An audio section rejected by
+    Candidates are left out as from an offer. An audio section rejected by
     its port (RFC 3264 section 6) may lack everything else: it becomes ours, inactive. UnsupportedCodec is
     raised where video is rejected.
     """
-    lines = _lines(text)
-    described = {place for place, line in enumerate(lines) if not line.startswith("a=candidate:")}
-    _check_counts([lines[place] for place in sorted(described)])
-    useful = (
-        place
-        for place, line in enumerate(lines)
-        if _is_useful_candidate(line) and _is_sound(line.partition(":")[2])
-    )
-    kept = described | set(islice(useful, MAX_CANDIDATES))
-    head, *sections = _sections(line for place, line in enumerate(lines) if place in kept)
+    lines, candidates = _lines(text), _Candidates()
+    _check_counts(lines)
+    head, *sections = _sections(line for line in lines if not _is_candidate(line) or candidates.keep(line))
     sdp = "\r\n".join(chain(head, *_mended(sections, _sections(offer_sdp.splitlines())[1:]))) + "\r\n"
     try:
         SessionDescription.parse(sdp)
@@ -179,7 +202,8 @@ def _is_rejected(section: list[str]) -> bool:
 def read_fragment(text: str | bytes) -> Fragment:
     """Parse ``application/trickle-ice-sdpfrag`` (RFC 8840 section 9); raise SignallingError."""
     mid, ufrag, ended = "0", None, False
-    candidates: list[tuple[str, str]] = []
+    named: list[tuple[str, str]] = []
+    candidates = _Candidates()
     for line in _lines(text, MAX_FRAGMENT_BYTES):
         name, _, value = line.partition(":")
         if name == "a=mid":
@@ -188,32 +212,20 @@ def read_fragment(text: str | bytes) -> Fragment:
             ufrag = value
         elif name == "a=end-of-candidates":
             ended = True
-        elif name == "a=candidate" and not _is_useless_candidate(line):
-            candidates.append((mid, value))
-    if len(candidates) > MAX_CANDIDATES:
-        raise SignallingError(_too_many("candidates", MAX_CANDIDATES, len(candidates)))
-    for _, value in candidates:
-        _check_candidate(value)
-    return Fragment(tuple(candidates), ended, ufrag)
+        elif name == "a=candidate" and candidates.keep(line):
+            named.append((mid, value))
+    return Fragment(tuple(named), ended, ufrag, candidates.left_out)
 
 
-def _is_sound(value: str) -> bool:
+def _place(value: str) -> tuple[str, int] | None:
+    """Where a candidate leads; None for one that is unsound."""
     # asyncio gives up a socket that is asked to send to no address or no port, and with it the call.
     try:
         candidate = candidate_from_sdp(value)
-        return candidate.component == 1 and 0 < candidate.port < 1 << 16 and _is_address(candidate.ip)
+        sound = candidate.component == 1 and 0 < candidate.port < 1 << 16 and _is_address(candidate.ip)
     except PARSER_FAULTS:
-        return False
-
-
-def _check_candidate(value: str) -> None:
-    if not _is_sound(value):
-        msg = (
-            "ICE candidate: expected 'foundation 1 udp priority address port typ kind' (RFC 8839 section "
-            "5.1), the address an IP address or a .local name, the port 1..65535, got other text; "
-            "send RTCIceCandidate.candidate unchanged"
-        )
-        raise SignallingError(msg)
+        return None
+    return (candidate.ip, candidate.port) if sound else None
 
 
 def _is_address(text: str) -> bool:
@@ -229,6 +241,9 @@ def _lines(text: str | bytes, limit: int = MAX_SDP_BYTES) -> list[str]:
     except UnicodeDecodeError:
         msg = "SDP: expected UTF-8 text, got other bytes; send it as application/sdp in UTF-8"
         raise SignallingError(msg) from None
+    longest = max(map(decoded.count, LINE_ENDS))
+    if longest > MAX_SDP_LINES:  # before they are made: that would take milliseconds
+        raise SignallingError(_too_many("lines of SDP", MAX_SDP_LINES, longest))
     return [line.strip() for line in decoded.splitlines() if line.strip()]
 
 
@@ -242,7 +257,6 @@ def _check_counts(lines: list[str]) -> None:
             MAX_FEEDBACK,
             _count(lines, "a=rtpmap:") * _count(lines, "a=rtcp-fb:"),
         ),
-        ("UDP candidates", MAX_CANDIDATES, sum(_is_useful_candidate(line) for line in lines)),
     )
     for what, limit, found in counts:
         if found > limit:
@@ -279,15 +293,11 @@ def _is_paired(candidate: str) -> bool:
     return False
 
 
-def _is_useful_candidate(line: str) -> bool:
-    return line.startswith("a=candidate:") and _is_paired(line)
+def _is_candidate(line: str) -> bool:
+    return line.startswith("a=candidate:")
 
 
-def _is_useless_candidate(line: str) -> bool:
-    return line.startswith("a=candidate:") and not _is_paired(line)
-
-
-def _checked(sdp: str, session: SessionDescription, role: Role) -> Offer:
+def _checked(sdp: str, session: SessionDescription, role: Role, left_out: int) -> Offer:
     kinds = tuple(media.kind for media in session.media)
     if kinds not in {("video",), ("audio", "video"), ("video", "audio")}:
         got = printable(", ".join(kinds), MAX_QUOTED) or "none"
@@ -313,7 +323,7 @@ def _checked(sdp: str, session: SessionDescription, role: Role) -> Offer:
     if "audio" in kinds and not _offers_opus(session):
         raise UnsupportedCodec(_unsupported("Opus", session))
     ice = session.media[0].ice
-    return Offer(sdp, video, "audio" in kinds, kinds, str(ice.usernameFragment if ice else ""))
+    return Offer(sdp, video, "audio" in kinds, kinds, str(ice.usernameFragment if ice else ""), left_out)
 
 
 def _check_transport(media: MediaDescription) -> None:

@@ -38,7 +38,7 @@ from guard.media.ice.private import replace, require
 from guard.media.rtp.inbound import InboundTrack, SenderReport
 from guard.media.rtp.inlet import FewSources, Inlet
 from guard.media.rtp.outbound import RESENDS_AT_ONCE, RESENDS_PER_SECOND, Feedback, OutboundTrack
-from guard.media.signalling import MAX_CANDIDATES, PARSER_FAULTS, Format, Fragment, Offer, read_answer
+from guard.media.signalling import PARSER_FAULTS, Format, Fragment, Offer, read_answer
 from guard.media.turn import IceServer
 
 ADAPTED: dict[object, tuple[str, ...]] = {
@@ -74,6 +74,9 @@ ADAPTED_TO_SEND_PACKETS: dict[object, tuple[str, ...]] = {
 REFUSALS = (*PARSER_FAULTS, InvalidAccessError, InternalError, InvalidStateError, OperationError)
 MAX_FAULTS = 1000
 """A call whose packets made handlers fail so often is ended."""
+
+MAX_NAMED = 64
+"""Candidates trickled in a call; the adapter uses 16 places."""
 
 SETTLE_TIMEOUT: Seconds = 2.0
 
@@ -172,7 +175,7 @@ class Peer:
         self._transports: list[RTCDtlsTransport] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing: asyncio.Task[None] | None = None
-        self._candidates = 0
+        self._named: set[tuple[str, int]] = set()
         connect = self._pc._RTCPeerConnection__connect  # type: ignore[attr-defined]  # mangled by Python
         replace(self._pc, "_RTCPeerConnection__connect", lambda: self._guarded(connect()))
         create = self._pc._RTCPeerConnection__createDtlsTransport  # type: ignore[attr-defined]  # same
@@ -273,14 +276,17 @@ class Peer:
             raise SignallingError(msg) from None
 
     async def add_candidates(self, fragment: Fragment) -> None:
-        """Take trickled candidates; those beyond the limit of a call are dropped and counted."""
+        """Take trickled candidates; those named before are left out, those beyond the limit counted, too."""
         for mid, value in fragment.candidates:
-            self._candidates += 1
-            if self._candidates > MAX_CANDIDATES:
-                self.dropped["candidate"] += 1
-                continue
             candidate = candidate_from_sdp(value)
             candidate.sdpMid = mid
+            place = (candidate.ip, candidate.port)
+            if place in self._named:
+                continue
+            if len(self._named) >= MAX_NAMED:  # aiortc keeps each, used or not
+                self.dropped["candidate"] += 1
+                continue
+            self._named.add(place)
             await self._pc.addIceCandidate(candidate)
         if fragment.ended:
             await self._pc.addIceCandidate(None)
@@ -334,7 +340,7 @@ class Peer:
         def set_up_for_few_sources() -> None:
             set_up()
             if dtls._rx_srtp is not None:
-                dtls._rx_srtp = cast("Any", FewSources(dtls._rx_srtp, self.dropped))
+                dtls._rx_srtp = cast("Any", FewSources(dtls._rx_srtp, self.gate))
 
         async def receive_next_guarded() -> None:
             try:

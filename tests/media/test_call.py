@@ -228,6 +228,7 @@ async def test_a_call_that_goes_on_flooding_ends_for_that_reason():
     gate, source, clock = one._call.peer.gate, one._call.peer.remote_address, ManualClock(time.monotonic())
     assert source is not None
     gate._clock = clock
+    gate.prove(bytes(4))
     for _ in range(40_000):
         clock.now += 6.0 / 40_000
         gate.admit(b"\x80\x60" + bytes(100), source, 0)

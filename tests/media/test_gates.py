@@ -10,12 +10,14 @@ pytestmark = pytest.mark.unit
 
 PEER = ("192.0.2.1", 4000)
 STRANGER = ("192.0.2.2", 4000)
-RTP = b"\x80" + bytes(20)
+SOURCE = b"ssrc"
+RTP = b"\x80" + bytes(7) + SOURCE + bytes(9)
+GARBAGE = b"\x80" + bytes(21)
 
 
 USERNAME = b"ours:"
 CHECK = b"\x00\x01\x00\x0c\x21\x12\xa4\x42" + bytes(12) + b"\x00\x06\x00\x08ours:you"
-RTCP = b"\x80\xc9\x00\x07" + bytes(28)
+RTCP = b"\x80\xc9\x00\x07" + SOURCE + bytes(24)
 DTLS = b"\x16\xfe\xfd" + bytes(1197)
 
 
@@ -26,6 +28,7 @@ class Gated:
         self.clock = ManualClock()
         self.gate = DatagramGate(Counter(), self.clock, Limits(packets_per_s, bytes_per_s))
         self.gate.know(PEER)
+        self.gate.prove(SOURCE)
 
     def admits(self, datagram: bytes, count: int = 1, *, within: float = 0.0) -> int:
         """How many of so many datagrams of the known address it takes, evenly spread over some time."""
@@ -54,13 +57,16 @@ def test_media_and_dtls_come_only_from_an_address_that_passed_a_check():
     assert gate.dropped == {"stranger": 2}
 
 
-def test_silence_ends_with_a_check_that_passed_and_with_what_is_no_stun():
+def test_silence_ends_with_a_check_that_passed_and_with_what_proven_sources_send():
     gated = Gated()
     for heard in (lambda: gated.gate.know(PEER), lambda: gated.admits(RTP), lambda: gated.admits(RTCP)):
         gated.clock.now += 7.0
         assert gated.gate.silence(PEER) == 7.0
         heard()
         assert gated.gate.silence(PEER) == 0.0
+    gated.clock.now += 7.0
+    gated.admits(GARBAGE)
+    assert gated.gate.silence(PEER) == 7.0
     gated.admits_stun(CHECK, source=STRANGER)
     assert not gated.gate.admit(RTP, STRANGER, 0)
     assert gated.gate.silence(STRANGER) == math.inf
@@ -109,6 +115,15 @@ def test_the_addresses_known_are_bounded_and_the_newest_are_kept():
     assert [port for port in range(1000) if gate.knows(("192.0.2.1", port))] == list(range(968, 1000))
 
 
+def test_an_address_that_is_heard_is_not_forgotten_for_others():
+    gated = Gated()
+    for port in range(100):
+        gated.clock.now += 1.0
+        gated.admits(RTP)
+        gated.gate.know(("192.0.2.1", port))
+    assert gated.gate.knows(PEER)
+
+
 def test_packets_beyond_the_limit_are_dropped_after_half_a_second_at_once():
     gated = Gated()
     assert gated.admits(RTP, 200) == 64
@@ -129,30 +144,67 @@ def test_rtcp_is_limited_by_its_bytes():
     assert gated.admits(RTCP, 50, within=1.0) == 50
 
 
-def test_dtls_is_limited_in_the_whole_call():
-    gated = Gated(100_000, 100_000_000)
-    assert gated.admits(DTLS, 1000, within=3600.0) == 218
+def test_dtls_is_limited_and_comes_back_slowly():
+    gated = Gated()
+    assert gated.admits(DTLS, 1000) == 218
     assert gated.gate.dropped == {"dtls": 782}
     assert gated.admits(RTP) == 1
+    gated.clock.now += 10.0
+    assert gated.admits(DTLS, 10) == 2
 
 
-@pytest.mark.parametrize(("rate", "floods"), [(150, False), (240, False), (300, True), (5000, True)])
+def test_garbage_under_the_callers_address_takes_nothing_from_the_caller():
+    gated = Gated()
+    for _ in range(100):
+        gated.admits(GARBAGE, 700)
+        gated.admits(b"\x80\xc9" + bytes(30), 10)
+        assert gated.admits(RTP, 10, within=0.1) == 10
+    assert gated.gate.dropped == {"unproven": 100 * 710 - 200 - 99 * 20}
+    assert not gated.gate.flooding
+
+
+def test_a_new_source_proves_itself_among_garbage():
+    gate = DatagramGate(Counter(), ManualClock())
+    gate.know(PEER)
+    assert sum(gate.admit(RTP, PEER, 0) for _ in range(300)) == 200
+    gate.prove(SOURCE)
+    assert sum(gate.admit(RTP, PEER, 0) for _ in range(300)) == 300
+
+
+def test_the_sources_are_bounded():
+    gate = Gated().gate
+    for source in range(1000):
+        gate.prove(source.to_bytes(4, "big"))
+    assert len(gate._sources) == 32
+
+
+@pytest.mark.parametrize(("rate", "floods"), [(150, False), (190, False), (300, True), (1280, True)])
 def test_twice_the_limit_for_five_seconds_is_a_flood(rate: int, floods: bool):  # noqa: FBT001 -- a table
     gated = Gated()
-    gated.admits(RTP, 4 * rate, within=4.0)
+    gated.admits(RTP, round(rate * 0.2), within=0.2)
     assert not gated.gate.flooding
-    gated.admits(RTP, 2 * rate, within=2.0)
+    gated.admits(RTP, 6 * rate, within=6.0)
     assert gated.gate.flooding is floods
 
 
 def test_a_second_of_flood_is_none_nor_is_what_strangers_send():
     gated = Gated()
-    gated.admits(RTP, 900, within=1.0)
+    gated.admits(RTP, 380, within=1.0)
     gated.admits(RTP, 100, within=4.5)
     for _ in range(100_000):
         gated.gate.admit(RTP, STRANGER, 0)
-    gated.admits(RTP, 500, within=6.0)
+    gated.admits(RTP, 500, within=4.0)
     assert not gated.gate.flooding
+
+
+def test_who_forges_a_proven_source_ends_no_call():
+    gated = Gated()
+    for _ in range(60):
+        gated.admits(RTP, 200, within=0.1)
+        gated.gate.forged()
+    assert not gated.gate.flooding
+    gated.admits(RTP, 5000, within=1.0)
+    assert gated.gate.flooding
 
 
 def admitted(numbers: list[int]) -> list[Verdict]:

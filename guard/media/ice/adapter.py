@@ -14,7 +14,7 @@ from aioice.mdns import is_mdns_hostname
 from guard.config import IceSettings
 from guard.core.addresses import Scope, scope_of
 from guard.core.units import Seconds
-from guard.media.gates import MAX_KNOWN_ADDRESSES, DatagramGate, is_rtp, is_stun
+from guard.media.gates import DatagramGate, is_rtp, is_stun
 from guard.media.ice.candidates import MAX_MDNS_NAMES, CandidatePolicy
 from guard.media.ice.gathering import Gathering, Spawn
 from guard.media.ice.mdns import look_up
@@ -149,20 +149,32 @@ class IceAdapter:
     ) -> None:
         """Answer an authenticated check by one of ours, also one from elsewhere (RFC 8445 section 7.3.1.3).
 
+        The places it has come from are as many as the gate knows; the one silent for longest is forgotten.
         Loopback and private addresses are taken here: the peer is there already. Nobody is on what is denied
         always.
         """
         if scope_of(source[0]) is Scope.DENIED:
             self._dropped["candidate_denied"] += 1
             return
-        named = connection._remote_candidates
-        known = any((one._network_host, one.port) == source for one in named)
-        if known or sum(one.type == "prflx" for one in named) < MAX_KNOWN_ADDRESSES:
-            if self._has_moved(connection, protocol, source):
-                message.attributes["USE-CANDIDATE"] = None
-            check(message, source, protocol)
-        else:
-            self._dropped["candidate"] += 1
+        self._forget_places(connection)
+        if self._has_moved(connection, protocol, source):
+            message.attributes["USE-CANDIDATE"] = None
+        check(message, source, protocol)
+
+    def _forget_places(self, connection: Connection) -> None:
+        """Forget where the peer was found to be, but not where it is and what the gate still knows."""
+        used = [pair.remote_candidate for pair in connection._nominated.values()]
+        gone = [
+            one
+            for one in connection._remote_candidates
+            if one.type == "prflx" and one not in used and not self._gate.knows((one.host, one.port))
+        ]
+        for pair in [pair for pair in connection._check_list if pair.remote_candidate in gone]:
+            if pair.task is not None:
+                pair.task.cancel()
+            connection._check_list.remove(pair)
+        for one in gone:
+            connection._remote_candidates.remove(one)
 
     def _has_moved(self, connection: Connection, protocol: StunProtocol, source: tuple[str, int]) -> bool:
         """Whether a peer whose check came from elsewhere is no longer where it was.

@@ -11,6 +11,7 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from guard.media.rtp.packet import FIXED_HEADER, read_rtp
 
 if TYPE_CHECKING:
+    from guard.media.gates import DatagramGate
     from guard.media.rtp.inbound import InboundTrack
 
 MAX_SSRCS = 8
@@ -18,11 +19,15 @@ MAX_SSRCS = 8
 
 
 class FewSources:
-    """Stands in for a transport's inbound SRTP session: packets of a ninth source are refused unread."""
+    """Stands in for a transport's inbound SRTP session: packets of a ninth source are refused unread.
 
-    def __init__(self, session: pylibsrtp.Session, dropped: Counter[str]) -> None:
+    The gate is told which sources are authentic, and when one is not.
+    """
+
+    def __init__(self, session: pylibsrtp.Session, gate: "DatagramGate") -> None:
         self._session = session
-        self._dropped = dropped
+        self._gate = gate
+        self._dropped = gate.dropped
         self._sources: set[bytes] = set()
 
     def unprotect(self, packet: bytes) -> bytes:
@@ -42,8 +47,12 @@ class FewSources:
             plain = unprotect(packet)
         except pylibsrtp.Error:
             self._dropped["srtp"] += 1
+            if source in self._sources:
+                self._gate.forged()
             raise
-        self._sources.add(source)  # only what is authentic takes a place
+        if source not in self._sources:  # only what is authentic takes a place
+            self._sources.add(source)
+            self._gate.prove(source)
         return plain
 
 

@@ -30,7 +30,7 @@ def split_payload(codec: Codec, payload: bytes) -> tuple[bool, bytes]:
 
 def _h264_payload(payload: bytes) -> tuple[bool, bytes]:
     """NAL units in Annex B (RFC 6184 sections 5.6 to 5.8); a fragment goes on where the one before ended."""
-    kind = payload[0] & NAL_TYPE
+    kind = payload[0] & NAL_TYPE if payload else 0
     if kind in SINGLE_NAL_UNIT and len(payload) > 1:
         return True, ANNEX_B + payload
     if kind == STAP_A and len(payload) > 1:

@@ -119,7 +119,11 @@ async def test_a_caller_who_wanders_is_followed_to_so_many_addresses():
         check.add_message_integrity(password.encode())
         with bound_socket("127.0.0.1", 0, 0) as udp:
             udp.sendto(bytes(check), addresses_told(answer)[0])
-    await eventually(lambda: one._call.peer.dropped["candidate"] == 8)
+            last = udp.getsockname()[1]
+    connection = connection_of(one._call.peer)
+    await eventually(lambda: last in {found.port for found in connection._remote_candidates})
+    assert sum(found.type == "prflx" for found in connection._remote_candidates) <= 33
+    assert len(connection._check_list) <= 33 + len(addresses_told(offer))
     await one.close()
 
 
@@ -158,7 +162,8 @@ async def test_no_more_than_16_places_of_a_call_are_probed():
     offer = await an_offer()
     named = [f"127.0.0.{number}" for number in range(1, 18)]
     await one.answer(offer.replace("a=end-of-candidates\r\n", lines(*named[:10])))
-    await one.add_candidates("a=mid:0\r\n" + lines(*named[:5]))
+    for _ in range(20):
+        await one.add_candidates("a=mid:0\r\n" + lines(*named[:5], *DENIED))
     await one.add_candidates("a=mid:0\r\n" + lines(*named[10:]))
     candidates = connection_of(one._call.peer)._remote_candidates
     assert len(candidates) == 16

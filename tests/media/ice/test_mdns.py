@@ -1,3 +1,4 @@
+import asyncio
 import socket
 from ipaddress import ip_address
 
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.media.ice import mdns
-from guard.media.ice.mdns import address_in, look_up, query
+from guard.media.ice.mdns import address_in, look_up, may_answer, query
 
 pytestmark = pytest.mark.unit
 
@@ -50,6 +51,34 @@ def test_names_are_compared_without_case():
 )
 def test_what_is_no_answer_is_none(datagram: bytes):
     assert address_in(datagram, NAME) is None
+
+
+def test_only_short_answers_with_few_records_that_name_the_name_are_read():
+    whole = answer(1, bytes(4))
+    assert may_answer(whole, NAME)
+    assert may_answer(whole.upper(), NAME)
+    assert not may_answer(whole, f"a{NAME}")
+    assert may_answer(whole + bytes(1472 - len(whole)), NAME)
+    assert not may_answer(whole + bytes(1473 - len(whole)), NAME)
+    assert not may_answer(whole[:7] + b"\x11" + whole[8:], NAME)
+    assert not may_answer(whole[:11], NAME)
+
+
+async def test_nobody_else_has_much_read(monkeypatch: pytest.MonkeyPatch):
+    parsed: list[bytes] = []
+    monkeypatch.setattr(mdns, "address_in", lambda datagram, _: parsed.append(datagram))
+    answers = mdns._Answers(NAME, asyncio.get_running_loop().create_future())
+    whole = answer(1, bytes(4))
+    for source, datagram in (
+        (("192.0.2.1", 5354), whole),
+        (("192.0.2.1", 5353), whole + bytes(58_000)),
+        (("192.0.2.1", 5353), whole[:30]),
+    ):
+        answers.datagram_received(datagram, source)
+    assert not parsed
+    for _ in range(100):
+        answers.datagram_received(whole, ("192.0.2.1", 5353))
+    assert len(parsed) == 20
 
 
 @given(st.binary(max_size=200), st.integers(0, 120), st.integers(0, 40))
