@@ -3,17 +3,32 @@
     python bench/hostile.py [--share 1.0] [--json]
 
 A node without faces and engines runs in a process of its own on one core; callers and attackers share the
-other cores. Everything stays on 127.0.0.0/8, every loop is bounded, and what is made by chance is seeded.
+other cores, attackers as ``nice`` as can be. Everything stays on 127.0.0.0/8, every loop is bounded, and
+what is made by chance is seeded.
 
 ``connected``: of ``calls`` calls, while strangers send a ClientHello, an alert or garbage to the node's port
 from before the caller has its answer until it is connected. ``closed``: calls closed by empty and oversize
-datagrams, from a stranger and from the caller's own socket. ``rss_mib``: growth of the node's resident memory
-by ``strange_datagrams`` from a stranger, of which it read ``strange_read`` at ``strange_us`` of its CPU each.
-``neighbour_frames_kept``: the worst share of its pictures that any of three other calls keeps while one is
-sent 10,000 packets a second for ten seconds, by a stranger, and by its own caller as garbage and as valid
-SRTP; and during the frame bombs. ``bomb_rss_mib``: what keyframes that claim to be 16383x16383 (VP8) and
-16000x8000 (H.264) cost at most. ``ports_probed``: the most of 200 ports to which an offer, or an offer with
-trickled fragments, made the node send. ``offers_5xx``: answers to ``offers_posted`` changed offers that were
+datagrams, from a stranger and from the caller's own socket. ``rss_mib``: growth of the node's resident
+memory by ``strange_datagrams`` from a stranger, sent as fast as the node reads: of them it read
+``strange_read``, at ``strange_us`` of its CPU each; null where that is less than 0.95, since what the kernel
+drops is not withstood.
+
+Three other calls, in a process of their own, are watched meanwhile. ``neighbour_frames_kept``: the worst
+share of its pictures that any of them keeps under any attack; ``neighbour_gap_ms_max``: the longest time in
+which one got no packet, ``neighbour_gap_own_ms`` the longest under that attack in which a publisher of
+theirs sent none, for want of a core. By attack: ``kept``, ``gap_ms``, and ``own_gap_ms``. ``quiet`` is
+without any attack.
+
+``floods``: one call is to be sent 10,000 packets a second for ten seconds, by a stranger, and by its own
+caller as garbage and as valid SRTP. For each what was ``sent`` in how many ``seconds``, how many the node
+``read`` (``node``: what it did with them), and the ``end`` of the call. ``fan_out``: the same for a
+publisher whom 20 watch, at the 3,000 packets a second that are allowed, each a picture.
+``bomb_packets_forwarded``: how many packets of keyframes that claim to be 16383x16383 (VP8) and 16000x8000
+(H.264), packed so that it shows, and so that it does not, reached a subscriber; ``bomb_rss_mib`` what they
+cost at most.
+
+``ports_probed``: the most of 200 ports to which an offer, or an offer with trickled fragments, made the node
+send. ``offers_5xx``: answers to ``offers_posted`` changed offers, and to bursts of 32 dear ones, that were
 5xx, but for 503 with Retry-After. ``offer_errors_unexpected``: of ``offers_read`` changed offers, those that
 ended in anything but an Offer, SignallingError or UnsupportedCodec. ``tracebacks``: in the node's log.
 """
@@ -26,37 +41,63 @@ import re
 import socket
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from bench.hostility.attackers import Flooder, Stranger, foreign_dtls, misshapen
-from bench.hostility.callers import NEIGHBOURS, SETTLE_S, Call, Site, call, clip, flows, kept, of_size
-from bench.hostility.node import NodeUnderAttack, new_key, token
-from bench.hostility.offers import SDP, faults, posted, sound_offers, unexpected
+from bench.hostility.attackers import Flooder, Sent, Stranger, foreign_dtls, misshapen
+from bench.hostility.bombs import NAMES, Bomber
+from bench.hostility.callers import Crowd, Kept, Neighbours, Site, TimedClip, call, clip, flows
+from bench.hostility.node import NodeUnderAttack, new_key
+from bench.hostility.offers import BURSTS, SDP, Poster, client, faults, sound_offer, unexpected
 from bench.hostility.watching import PORTS, Most, Ports, Sprayer
-from bench.relaying.process import Worker
+from bench.relaying.process import Actor, Worker
 from guard.core.errors import GuardError
-from guard.media.assembler import Codec
 from guard.media.signalling import MAX_CANDIDATES
 
 CALLS = 100
 CALLS_AT_ONCE = 5
 STRANGE_DATAGRAMS = 1_000_000
 STRANGE_RATE = 40_000.0
+READ_SHARE = 0.95
 FLOOD_RATE = 10_000.0
 FLOOD_S = 10.0
+WATCHERS = 20
+FAN_OUT_RATE = 3_000.0
+QUIET_S = 3.0
 PROBING_S = 3.0
 OFFERS_POSTED = 5_000
 OFFERS_READ = 100_000
-BOMBS = {Codec.VP8: (16_383, 16_383), Codec.H264: (16_000, 8_000)}
-PATIENCE_S = 10.0
+BURST_ROUNDS = 3
+NICENESS = 19
 LOOP = "uvloop"
 FRAGMENT = "application/trickle-ice-sdpfrag"
+
+
+class Neighbourhood:
+    """Three calls in a process of their own; ``found`` is what the worst of them kept, by attack."""
+
+    def __init__(self, worker: Worker, addresses: list[tuple[str, int]], found: dict[str, Kept]) -> None:
+        self.addresses = addresses
+        self._worker = worker
+        self._found = found
+
+    async def keep(self, name: str, attack: Callable[[], Awaitable[Any]]) -> Any:
+        """Attack, and note what they keep meanwhile; the worst where there are several of this name."""
+        await _asked(self._worker, "begin")
+        found = await attack()
+        kept: Kept = await _asked(self._worker, "kept")
+        self._found[name] = kept.or_worse(self._found.get(name))
+        return found
+
+
+async def _asked(worker: Worker, method: str, *arguments: object) -> Any:
+    return await asyncio.to_thread(worker.ask, method, *arguments)
 
 
 class Attack:
@@ -64,6 +105,8 @@ class Attack:
 
     def __init__(self, site: Site, node: Worker, cores: list[int], share: float) -> None:
         self.site = site
+        self.kept: dict[str, Kept] = {}
+        """What the neighbours kept, by attack."""
         self._node = node
         self._cores = cores
         self._share = share
@@ -75,12 +118,19 @@ class Attack:
         return await asyncio.to_thread(self._node.ask, method, *arguments)
 
     @asynccontextmanager
-    async def _worker(self, make: Callable[[], Any]) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-        worker = await asyncio.to_thread(Worker, self._cores[-1], LOOP, make)
+    async def _worker(self, make: Callable[[], Actor], niceness: int = NICENESS) -> AsyncIterator[Worker]:
+        worker = await asyncio.to_thread(Worker, self._cores[-1], LOOP, make, niceness=niceness)
         try:
-            yield partial(asyncio.to_thread, worker.ask)  # type: ignore[call-arg]  # they come with the call
+            yield worker
         finally:
             await asyncio.to_thread(worker.stop)
+
+    @asynccontextmanager
+    async def _neighbours(self, name: str) -> AsyncIterator[Neighbourhood]:
+        async with self._worker(partial(Neighbours, self.site), 0) as worker:
+            addresses = await _asked(worker, "join", name)
+            yield Neighbourhood(worker, addresses, self.kept)
+            await _asked(worker, "leave")
 
     async def set_up(self) -> dict[str, Any]:
         """Strangers' DTLS while calls are set up."""
@@ -97,7 +147,7 @@ class Attack:
 
     async def _connects(self, room: str, datagram: bytes) -> bool:
         with Sprayer(datagram) as sprayer:
-            publisher = self.site.publisher(room, clip(), sprayer)
+            publisher = self.site.publisher(room, TimedClip(clip()), sprayer)
             try:
                 await publisher.start()
             except GuardError:
@@ -124,23 +174,26 @@ class Attack:
         return {"closed": flowing.count(False), "misshapen": 2 * len(misshapen())}
 
     async def strangers(self) -> dict[str, Any]:
-        """A great many datagrams that nobody asked for."""
-        count = self._of(STRANGE_DATAGRAMS)
-        async with self._worker(Stranger) as stranger, self._neighbours("strange") as calls:
-            before, read, used = self._node.rss_mib(), await self._read(), await self._cpu_s()
-            most = Most(self._node)
-            addresses = [one.address for one in calls]
+        """A great many datagrams that nobody asked for, as fast as the node reads them."""
+        count, most = self._of(STRANGE_DATAGRAMS), Most(self._node)
+        async with self._worker(Stranger) as stranger, self._neighbours("strange") as neighbours:
+            before, read, used = self._node.rss_mib(), await self._strange(), await self._cpu_s()
             async with most.watched():
-                await stranger("spray", addresses, count, STRANGE_RATE)
-            read, used = await self._read() - read, await self._cpu_s() - used
+                spray = partial(
+                    stranger.ask, "spray", neighbours.addresses, count, STRANGE_RATE, patient=True
+                )
+                sent: Sent = await neighbours.keep("strange", partial(asyncio.to_thread, spray))
+            read, used = await self._strange() - read, await self._cpu_s() - used
+        enough = read >= READ_SHARE * count
         return {
-            "rss_mib": round(most.rss_mib - before, 1),
+            "rss_mib": round(most.rss_mib - before, 1) if enough else None,
             "strange_datagrams": count,
             "strange_read": read,
+            "strange_per_s": round(sent.datagrams / sent.seconds),
             "strange_us": round(1e6 * used / max(1, read), 1),
         }
 
-    async def _read(self) -> int:
+    async def _strange(self) -> int:
         refused = await self._ask("refused")
         return sum(n for why, n in refused.items() if why in {"datagram.stranger", "datagram.stun"})
 
@@ -149,46 +202,80 @@ class Attack:
 
     async def floods(self) -> dict[str, Any]:
         """One call is flooded; what do the others keep?"""
-        shares: dict[str, float] = {}
-        ends: dict[str, str | None] = {}
-        count = self._of(round(FLOOD_RATE * FLOOD_S))
-        async with self._neighbours("flooded") as calls, self._worker(Stranger) as stranger:
-            async with AsyncExitStack() as stack:
-                target = await call(self.site, "flood-stranger", stack)
-                spray = partial(stranger, "spray", [target.address], count, FLOOD_RATE)
-                shares["stranger"] = await kept(calls, spray)
+        found: dict[str, dict[str, Any]] = {}
+        async with self._neighbours("flooded") as neighbours:
+            await neighbours.keep("quiet", partial(asyncio.sleep, QUIET_S))
+            async with self._worker(Stranger) as stranger, AsyncExitStack() as stack:
+                target = await call(self.site, "stranger", stack)
+                spray = partial(_asked, stranger, "spray", [target.address])
+                found["stranger"] = await self._flood(neighbours, "stranger", spray, FLOOD_RATE)
             for kind in ("garbage", "valid"):
-                async with self._worker(partial(Flooder, self.site)) as flooder:
-                    await flooder("join", f"flood-{kind}")
-                    shares[kind] = await kept(calls, partial(flooder, "flood", kind, count, FLOOD_RATE))
-                    ends[kind] = (await self._ask("left")).get(f"flood-{kind}")
-                    await flooder("leave")
-        return {"kept": shares, "flood_ends": ends, "flood_packets": 3 * count}
+                async with self._worker(partial(Flooder, self.site, kind)) as flooder:
+                    await _asked(flooder, "join")
+                    flood = partial(_asked, flooder, "flood", kind)
+                    found[kind] = await self._flood(neighbours, kind, flood, FLOOD_RATE)
+                    await _asked(flooder, "leave")
+        return {"floods": found}
+
+    async def fan_out(self) -> dict[str, Any]:
+        """A publisher whom twenty watch floods: each packet goes out twenty times."""
+        async with (
+            self._neighbours("fanned") as neighbours,
+            self._worker(partial(Flooder, self.site, "fan_out")) as flooder,
+            self._worker(partial(Crowd, self.site)) as crowd,
+        ):
+            await _asked(crowd, "join", "fan_out", await _asked(flooder, "join"), WATCHERS)
+            crowd.halt()  # they cost the node what they cost, and nobody else anything
+            flood = partial(_asked, flooder, "flood", "tiny")
+            found = await self._flood(neighbours, "fan_out", flood, FAN_OUT_RATE)
+            crowd.go_on()
+            await _asked(flooder, "leave")
+        return {"fan_out": found | {"watchers": WATCHERS}}
+
+    async def _flood(
+        self, neighbours: Neighbourhood, name: str, flood: Callable[..., Awaitable[Sent]], rate: float
+    ) -> dict[str, Any]:
+        """Flood the call in the room of this name; what was sent, what the node read of it, why it ended."""
+        await self._ask("watch", name)
+        before = await self._ask("took", name)
+        sent = await neighbours.keep(name, partial(flood, self._of(round(rate * FLOOD_S)), rate))
+        took = await self._ask("took", name)
+        new = {why: n - before.get(why, 0) for why, n in took.items() if n > before.get(why, 0)}
+        read = sum(n for why, n in new.items() if why == "taken" or why.startswith("datagram."))
+        return {
+            "sent": sent.datagrams,
+            "seconds": round(sent.seconds, 2),
+            "per_s": round(sent.datagrams / sent.seconds),
+            "read": read,
+            "node": new,
+            "end": (await self._ask("left")).get(name),
+        }
 
     async def bombs(self) -> dict[str, Any]:
         """Keyframes that claim to be enormous."""
-        shares, grown, ends = {}, 0.0, {}
-        async with self._neighbours("bombed") as calls:
-            for codec, size in BOMBS.items():
-                room, units = f"bomb-{codec}", clip(codec)
-                bombs = [of_size(one, *size) if one.keyframe else one for one in units]
+        grown, forwarded, ends = 0.0, {}, {}
+        async with (
+            self._neighbours("bombed") as neighbours,
+            self._worker(partial(Bomber, self.site)) as bomber,
+        ):
+            for name in NAMES:
+                room = re.sub(r"\W+", "-", f"bomb {name}")
                 before, most = self._node.rss_mib(), Most(self._node)
                 async with most.watched():
-                    shares[f"bomb {codec}"] = await kept(calls, partial(self._bomb, room, units, bombs))
+                    bomb = partial(_asked, bomber, "bomb", name, room)
+                    forwarded[name] = await neighbours.keep(f"bomb {name}", bomb)
                 grown = max(grown, most.rss_mib - before)
-                ends[codec.value] = (await self._ask("left")).get(room)
-        return {"kept": shares, "bomb_rss_mib": round(grown, 1), "bomb_ends": ends}
-
-    async def _bomb(self, room: str, units: list[Any], bombs: list[Any]) -> None:
-        publisher = self.site.publisher(room, units[:30] + bombs)
-        await publisher.start()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(publisher.gone.wait(), PATIENCE_S)
-        await publisher.stop()
+                ends[name] = (await self._ask("left")).get(room)
+        return {
+            "bomb_rss_mib": round(grown, 1),
+            "bomb_packets_forwarded": sum(forwarded.values()),
+            "bomb_forwarded": forwarded,
+            "bomb_ends": ends,
+        }
 
     async def ports(self) -> dict[str, Any]:
         """Offers with 200 candidates, and with 16 that are followed by more."""
-        text = re.sub(r"a=(candidate|end-of-candidates).*\r\n", "", (await sound_offers())[0])
+        text = re.sub(r"a=(candidate|end-of-candidates).*\r\n", "", sound_offer())
         probed = []
         for named in (PORTS, MAX_CANDIDATES, 0):
             with Ports() as ports:
@@ -199,67 +286,82 @@ class Attack:
         return {"ports_probed": max(probed), "ports": PORTS, "ports_by_case": probed}
 
     async def _offer(self, room: str, text: str, later: list[str]) -> None:
-        bearer = {"Authorization": f"Bearer {token(self.site.key, room, room)}"}
-        async with httpx.AsyncClient(base_url=self.site.url, headers=bearer, trust_env=False) as client:
-            answer = await client.post(f"/whip/{room}", content=text, headers=SDP)
+        async with client(self.site, room) as http:
+            answer = await http.post(f"/whip/{room}", content=text, headers=SDP)
             if answer.status_code != httpx.codes.CREATED:
                 return
             place, tag = answer.headers["Location"], answer.headers["ETag"]
             for at in range(0, len(later), 10):
                 fragment = "a=mid:0\r\n" + "".join(f"a={one}\r\n" for one in later[at : at + 10])
                 headers = {"Content-Type": FRAGMENT, "If-Match": tag}
-                (await client.patch(place, content=fragment, headers=headers)).raise_for_status()
+                (await http.patch(place, content=fragment, headers=headers)).raise_for_status()
 
     async def offers(self) -> dict[str, Any]:
-        """Changed offers."""
-        sound, count = await sound_offers(), self._of(OFFERS_POSTED)
-        answers = await posted(self.site, sound, count)
-        ends = await asyncio.to_thread(unexpected, sound, self._of(OFFERS_READ))
+        """Changed offers, and dear ones many at once."""
+        count, answers = self._of(OFFERS_POSTED), {}
+        async with (
+            self._neighbours("offers") as neighbours,
+            self._worker(partial(Poster, self.site)) as poster,
+        ):
+            answers["offers"] = await neighbours.keep("offers", partial(_asked, poster, "post", count))
+            for kind in BURSTS:
+                for _ in range(BURST_ROUNDS):
+                    burst = await neighbours.keep(f"burst {kind}", partial(_asked, poster, "burst", kind))
+                    answers[f"burst {kind}"] = answers.get(f"burst {kind}", Counter()) + burst
+        ends = await asyncio.to_thread(unexpected, self._of(OFFERS_READ))
         return {
             "offers_posted": count,
-            "offers_5xx": faults(answers),
-            "answers": dict(answers),
+            "offers_5xx": sum(map(faults, answers.values())),
+            "answers": answers,
             "offers_read": ends.total(),
             "offer_errors_unexpected": ends.total() - ends["taken"] - ends["refused"],
             "read": dict(ends),
         }
 
-    @asynccontextmanager
-    async def _neighbours(self, name: str) -> AsyncIterator[list[Call]]:
-        async with AsyncExitStack() as stack:
-            calls = [await call(self.site, f"{name}{number}", stack) for number in range(NEIGHBOURS)]
-            await asyncio.sleep(SETTLE_S)
-            yield calls
 
-
-PHASES = ("set_up", "misshapen", "strangers", "floods", "bombs", "ports", "offers")
+PHASES = ("set_up", "misshapen", "strangers", "floods", "fan_out", "bombs", "ports", "offers")
 
 
 async def measure(share: float, phases: list[str], folder: Path, told: Callable[..., None]) -> dict[str, Any]:
-    """Everything, phase after phase, against one node."""
+    """Everything, phase after phase, against one node; SystemExit where one hangs."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, set(cores[1:]) or {cores[0]})
     key = new_key()
     found: dict[str, Any] = {}
-    shares: dict[str, float] = {}
     seconds: dict[str, float] = {}
     node = await asyncio.to_thread(Worker, cores[0], LOOP, partial(NodeUnderAttack, key, folder))
+    phase = "start"
     try:
         attack = Attack(Site(await asyncio.to_thread(node.ask, "start"), key), node, cores, share)
         for phase in phases:
             begun = time.monotonic()
             one = await getattr(attack, phase)()
-            shares |= one.pop("kept", {})
             found |= one
             seconds[phase] = round(time.monotonic() - begun, 1)
             told(phase, one)
+        phase = "stop"
         await asyncio.to_thread(node.ask, "stop")
+    except SystemExit as end:
+        msg = f"{phase}: {end}"
+        raise SystemExit(msg) from None
     finally:
         await asyncio.to_thread(node.stop)
     log = (folder / "log").read_text()
-    found |= {"seconds": seconds, "kept": {name: round(one, 3) for name, one in shares.items()}}
-    found |= {"neighbour_frames_kept": round(min(shares.values(), default=1.0), 3)}
+    found |= {"seconds": seconds, **neighbourly(attack.kept)}
     return found | {"tracebacks": log.count("Traceback"), "log_lines": log.count("\n")}
+
+
+def neighbourly(kept: dict[str, Kept]) -> dict[str, Any]:
+    """What the worst neighbour kept, and what each attack left them."""
+    worst = max(kept, key=lambda name: kept[name].gap_ms, default=None)
+    return {
+        "neighbour_frames_kept": round(min((one.share for one in kept.values()), default=1.0), 3),
+        "neighbour_gap_ms_max": round(kept[worst].gap_ms) if worst else None,
+        "neighbour_gap_own_ms": round(kept[worst].own_gap_ms) if worst else None,
+        "kept": {name: round(one.share, 3) for name, one in kept.items()},
+        "gap_ms": {name: round(one.gap_ms) for name, one in kept.items()},
+        "own_gap_ms": {name: round(one.own_gap_ms) for name, one in kept.items()},
+    }
 
 
 def main() -> None:
@@ -278,9 +380,11 @@ def main() -> None:
             print(json.dumps({phase: found}), flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(measure(options.share, options.phases.split(","), Path(folder), told))
-        if options.keep_log:
-            options.keep_log.write_text((Path(folder) / "log").read_text())
+        try:
+            found = asyncio.run(measure(options.share, options.phases.split(","), Path(folder), told))
+        finally:
+            if options.keep_log:
+                options.keep_log.write_text((Path(folder) / "log").read_text())
     print(json.dumps(found))
 
 

@@ -6,23 +6,33 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from itertools import count, cycle
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
 
 from aiortc.rtcdtlstransport import SRTP_PROFILES, RTCCertificate
 from OpenSSL import SSL
 
-from bench.hostility.callers import Site, chance_of, clip
+from bench.hostility.callers import Site, TimedClip, chance_of, clip
 from bench.relaying.process import Actor
+from guard.media.assembler import AccessUnit
 from guard.media.gates import is_rtp
 from guard.media.ice.private import replace
 from guard.media.transport import Peer
 
 COOKIE = 0x2112A442
 STRANGE_ADDRESS = "127.0.0.3"
+BATCH = 30
 BATCH_S = 0.002
+WAITING_BYTES = 65_536
+"""Of kernel memory for a socket's datagrams, 200 KiB by default; who has more waiting is not sent more."""
+
+PLAYED_S = 1.0
 PAYLOAD = 160
 """Bytes of a flooding packet: the packets are to be limited, not their bytes."""
+
+TICKS = 3000
+"""Of RTP time from picture to picture."""
 
 
 def client_hello() -> bytes:
@@ -70,72 +80,154 @@ def unauthenticated() -> list[bytes]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What an attacker managed to send."""
+
+    datagrams: int
+    """That the system took."""
+    seconds: float
+
+
+class Pace:
+    """So many datagrams a second, caught up with after delays; ``sent`` are those that the system took."""
+
+    def __init__(self, datagrams: int, rate: float) -> None:
+        self.sent = 0
+        self._datagrams = datagrams
+        self._rate = rate
+        self._begun = time.monotonic()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all are sent."""
+        return self.sent >= self._datagrams
+
+    def due(self) -> int:
+        """How many to send now."""
+        return min(self._datagrams, round(self._rate * (time.monotonic() - self._begun))) - self.sent
+
+    def done(self) -> Sent:
+        """What was sent, and for how long."""
+        return Sent(self.sent, time.monotonic() - self._begun)
+
+
 class Stranger(Actor):
     """Sends datagrams from an address that has no part in any call."""
 
-    def spray(self, addresses: list[tuple[str, int]], datagrams: int, rate: float) -> int:
-        """Send so many, ``rate`` a second, to each address in turn; return how many went."""
+    def spray(
+        self, addresses: list[tuple[str, int]], datagrams: int, rate: float, *, patient: bool = False
+    ) -> Sent:
+        """Send so many, at most ``rate`` a second, to each address in turn.
+
+        Who is ``patient`` waits while much waits for the node: what the kernel drops, the node never read.
+        """
+        pace, ports = Pace(datagrams, rate), {port for _, port in addresses}
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             udp.bind((STRANGE_ADDRESS, 0))
             packets, places = cycle(unauthenticated()), cycle(addresses)
-            sent, begun = 0, time.monotonic()
-            while sent < datagrams:
-                for _ in range(min(datagrams, round(rate * (time.monotonic() - begun))) - sent):
+            while not pace.ended:
+                due = min(pace.due(), BATCH) if patient else pace.due()
+                if due <= 0 or (patient and waiting(ports) > WAITING_BYTES):
+                    time.sleep(BATCH_S / 4)
+                    continue
+                for _ in range(due):
                     udp.sendto(next(packets), next(places))
-                    sent += 1
-                time.sleep(BATCH_S)
-            return sent
+                    pace.sent += 1
+        return pace.done()
 
 
-class Flooder(Actor):
-    """A caller who passed every check, and then sends as much as it can through its own socket."""
+def waiting(ports: set[int]) -> int:
+    """The most kernel memory that the datagrams waiting at one of these UDP ports take, bytes."""
+    rows = (line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:])
+    filled = (int(row[4].partition(":")[2], 16) for row in rows if int(row[1].partition(":")[2], 16) in ports)
+    return max(filled, default=0)
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._number = 0
 
-    async def join(self, room: str) -> tuple[str, int]:
-        """Call; return where the node takes its packets."""
-        self._publisher = self._site.publisher(room, clip())
-        await self._publisher.start()
+class Insider:
+    """A caller who passed every check, and then sends packets of its own making."""
+
+    def __init__(self, site: Site, room: str, units: list[AccessUnit]) -> None:
+        self.source = TimedClip(units)
+        self.publisher = site.publisher(room, self.source)
+        self._number = self._timestamp = self._ssrc = 0
+
+    async def join(self) -> str:
+        """Call, and send what it should for a second; return where it can be watched."""
+        await self.publisher.start()
         dtls = self._peer._transports[0]  # noqa: SLF001 -- an attacker's own call
+        (sending,) = self._peer._pc.getTransceivers()  # noqa: SLF001 -- same
         send = dtls._send_rtp  # noqa: SLF001 -- same
+        self._type, self._ssrc = sending._codecs[0].payloadType or 0, sending.sender._ssrc  # noqa: SLF001 -- same
+        self._protect = dtls._tx_srtp.protect  # noqa: SLF001 -- same
 
         async def send_and_note(packet: bytes) -> None:
-            if is_rtp(packet):
-                self._number = int.from_bytes(packet[2:4], "big")
+            if is_rtp(packet) and int.from_bytes(packet[8:12], "big") == self._ssrc:
+                self._number, self._timestamp = struct.unpack_from("!HL", packet, 2)
             await send(packet)
 
         replace(dtls, "_send_rtp", send_and_note)
-        await asyncio.sleep(1.0)
-        await self._publisher._source.stop()  # noqa: SLF001 -- same
-        address = self._peer.remote_address
-        assert address is not None
-        return address
+        await asyncio.sleep(PLAYED_S)
+        assert self.publisher.watch_url is not None
+        return self.publisher.watch_url
 
-    async def flood(self, kind: str, packets: int, rate: float) -> int:
-        """Send so many packets, ``garbage`` or ``valid`` SRTP; return how many went."""
-        made = {"garbage": self._garbage, "valid": self._valid}[kind]()
-        dtls = self._peer._transports[0]  # noqa: SLF001 -- an attacker's own call
-        pair = next(iter(dtls.transport._connection._nominated.values()))  # noqa: SLF001 -- same
+    async def hush(self) -> None:
+        """Send nothing more of what it should."""
+        await self.source.stop()
+
+    def made(self, payload: bytes, *, marker: bool) -> bytes:
+        """The next packet of its stream; behind a marked one a new picture begins."""
+        self._number += 1
+        kind, number = self._type | 128 * marker, self._number & 0xFFFF
+        header = struct.pack("!BBHLL", 0x80, kind, number, (self._timestamp + TICKS) & 0xFFFFFFFF, self._ssrc)
+        self._timestamp += TICKS * marker
+        return self._protect(header + payload)
+
+    def socket(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Its own socket, which goes on when the call has ended, and where the node is."""
+        pair = next(iter(self._peer._transports[0].transport._connection._nominated.values()))  # noqa: SLF001 -- an attacker's own call
         descriptor = os.dup(pair.protocol.transport.get_extra_info("socket").fileno())
-        sent, begun = 0, time.monotonic()
-        with socket.socket(fileno=descriptor) as udp:  # goes on when the call has ended
-            while sent < packets:
-                for _ in range(min(packets, round(rate * (time.monotonic() - begun))) - sent):
-                    with suppress(BlockingIOError, ConnectionError):
-                        udp.sendto(next(made), pair.remote_addr)
-                    sent += 1
-                await asyncio.sleep(BATCH_S)
-        return sent
-
-    async def leave(self) -> None:
-        """End the call."""
-        await self._publisher.stop()
+        return socket.socket(fileno=descriptor), pair.remote_addr
 
     @property
     def _peer(self) -> Peer:
-        return self._publisher._connection.peer  # noqa: SLF001 -- an attacker's own call
+        return self.publisher._connection.peer  # noqa: SLF001 -- an attacker's own call
+
+
+class Flooder(Actor):
+    """An insider who sends as much as it can."""
+
+    def __init__(self, site: Site, room: str) -> None:
+        self._caller = Insider(site, room, clip())
+
+    async def join(self) -> str:
+        """Call; return where it can be watched."""
+        return await self._caller.join()
+
+    async def flood(self, kind: str, packets: int, rate: float) -> Sent:
+        """Send so many packets, ``garbage``, ``valid`` SRTP, or ``tiny`` pictures."""
+        await self._caller.hush()
+        makers = {"garbage": self._garbage, "valid": self._valid, "tiny": self._tiny}
+        made, pace = makers[kind](), Pace(packets, rate)
+        udp, address = self._caller.socket()
+        with udp:
+            while not pace.ended:
+                self._send(udp, address, made, pace)
+                await asyncio.sleep(BATCH_S)
+        return pace.done()
+
+    @staticmethod
+    def _send(udp: socket.socket, address: tuple[str, int], made: Iterator[bytes], pace: Pace) -> None:
+        for _ in range(pace.due()):
+            try:
+                udp.sendto(next(made), address)
+            except BlockingIOError:
+                return
+            pace.sent += 1
+
+    async def leave(self) -> None:
+        """End the call."""
+        await self._caller.publisher.stop()
 
     def _garbage(self) -> Iterator[bytes]:
         chance = chance_of(3)
@@ -143,9 +235,11 @@ class Flooder(Actor):
             yield b"\x80\x60" + chance.randbytes(PAYLOAD)
 
     def _valid(self) -> Iterator[bytes]:
-        (sending,) = self._peer._pc.getTransceivers()  # noqa: SLF001 -- an attacker's own call
-        protect = self._peer._transports[0]._tx_srtp.protect  # noqa: SLF001 -- same
-        kind, source = sending._codecs[0].payloadType, sending.sender._ssrc  # noqa: SLF001 -- same
-        for number in count(self._number + 1):
-            header = struct.pack("!BBHLL", 0x80, kind, number & 0xFFFF, 90 * number & 0xFFFFFFFF, source)
-            yield protect(header + b"\x10" + bytes(PAYLOAD))
+        """Packets that each begin a part of one endless picture, no keyframe."""
+        while True:
+            yield self._caller.made(b"\x10\x01" + bytes(PAYLOAD), marker=False)
+
+    def _tiny(self) -> Iterator[bytes]:
+        """Pictures of a packet each, of which no decoder makes anything."""
+        while True:
+            yield self._caller.made(b"\x10\x01\0\0", marker=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.relaying.process import Actor
 from guard.cli.clock import wall
 from guard.cli.main import SWITCH_INTERVAL
+from guard.media.publication import Publication
 from guard.session.events import Left
 from guard.session.node import Node
 from guard.telemetry import log
@@ -34,6 +35,7 @@ class NodeUnderAttack(Actor):
         self._key = key
         self._folder = folder
         self._left: dict[str, str] = {}
+        self._watched: dict[str, Publication] = {}
         self._stack = AsyncExitStack()
         self._listening: asyncio.Task[None] | None = None
 
@@ -62,6 +64,19 @@ class NodeUnderAttack(Actor):
     def left(self) -> dict[str, str]:
         """Why the last participant who left each room did."""
         return self._left
+
+    def watch(self, room: str) -> None:
+        """From now on ``took`` can be asked about the publisher of a room, also when it has left."""
+        (participant,) = self._node._rooms.room(room).participants.values()  # noqa: SLF001 -- what it holds is looked at only
+        assert isinstance(participant.intake, Publication)
+        self._watched[room] = participant.intake
+
+    def took(self, room: str) -> dict[str, int]:
+        """What a watched publisher sent that was read: ``taken``, and what was dropped by reason."""
+        publication = self._watched[room]
+        track = publication._video_track  # noqa: SLF001 -- same
+        assert track is not None
+        return publication.stats().dropped | {"taken": track.packets}
 
     def refused(self) -> dict[str, int]:
         """What the calls that run were sent and did not take, by reason, all together."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.relaying.callers import TICKS, Mark, Publishers, Sent, Subscribers
-from bench.relaying.process import Reading, Worker
+from bench.relaying.process import Actor, Reading, Worker
 from bench.relaying.relays import EchoRelay, OurRelay, Relay, StockRelay
 
 WARM_UP_S = 1.5
@@ -71,13 +71,17 @@ class Case:
     units: list[bytes]
     loop: str
     windows: list[Window] = field(default_factory=list)
+    _workers: list[Worker] = field(default_factory=list)
 
     def start(self) -> None:
         """Start the three processes; they import for a while."""
-        begin = partial(Worker, self.core, self.loop)
-        self._publishers = begin(partial(Publishers, self.units, self.rooms))
-        self._subscribers = begin(Subscribers)
-        self._relay = begin(MAKERS[self.mode])
+        self._publishers = self._begin(partial(Publishers, self.units, self.rooms))
+        self._subscribers = self._begin(Subscribers)
+        self._relay = self._begin(MAKERS[self.mode])
+
+    def _begin(self, make: Callable[[], Actor]) -> Worker:
+        self._workers.append(Worker(self.core, self.loop, make))
+        return self._workers[-1]
 
     def connect(self) -> None:
         """Connect all calls."""
@@ -85,8 +89,8 @@ class Case:
             (self._connect_through if self.mode == "echo" else self._connect)(room)
 
     def stop(self) -> None:
-        """End the processes."""
-        for worker in (self._publishers, self._subscribers, self._relay):
+        """End the processes that were started."""
+        for worker in self._workers:
             worker.stop()
 
     def measure(self, seconds: float) -> None:

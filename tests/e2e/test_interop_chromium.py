@@ -1,54 +1,33 @@
 """Chromium publishes and watches: codecs, a network that loses packets, sound, what else it can offer."""
 
-import asyncio
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.browser import Desk
-from tests.support.interop import RELAYS, Caller, Record, Report, Said, callers, losing, relaying
+from tests.support.interop import (
+    RELAYS,
+    Caller,
+    Record,
+    Said,
+    callers,
+    losing,
+    relaying,
+    watch_calmly,
+    watch_for,
+)
 from tests.support.served import Served
 
 pytestmark = pytest.mark.e2e
 
 FEW = 10
-TOLD = (
-    "freezeCount",
-    "totalFreezesDuration",
-    "packetsLost",
-    "nackCount",
-    "retransmittedPacketsReceived",
-    "pliCount",
-    "keyFramesDecoded",
-)
 CALL_S = 4.0
 LOSSY_CALL_S = 8.0
-LIPS_MS = 100.0
-"""So far may sound and picture be apart (ITU-R BT.1359: noticed from 45 ms early, 125 ms late)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What went in and what came out in some seconds of a call."""
-
-    frames_in: int
-    frames_out: int
-    codec: str
-    video: Report
-    audio: Report
-
-    def told(self) -> Report:
-        """What stands in a report of the tests."""
-        return {
-            "codec": self.codec,
-            "frames_in": self.frames_in,
-            "frames_out": self.frames_out,
-            "buffer_ms": 1e3 * self.video["jitterBufferDelay"] / self.video["jitterBufferEmittedCount"],
-            "audio_bytes": self.audio["bytesReceived"],
-        } | {name: self.video.get(name, 0) for name in TOLD}
+LIPS_MS = 150.0
+"""So far may sound and picture be apart. ITU-R BT.1359 has it that people notice 45 ms of sound ahead and 125
+ms behind; 22 to 39 ms behind were measured, and up to 71 on a busy machine."""
 
 
 async def call(desk: Desk, node: Served, codec: str) -> tuple[Caller, Caller, Said]:
@@ -62,25 +41,6 @@ async def call(desk: Desk, node: Served, codec: str) -> tuple[Caller, Caller, Sa
     return ada, bob, seen
 
 
-async def watch_for(seconds: float, ada: Caller, bob: Caller) -> Watched:
-    """Compare both ends over some seconds."""
-    sent, came = await asyncio.gather(ada.stats(), bob.stats())
-    before = (
-        sent.one("outbound-rtp", "video")["framesSent"],
-        came.one("inbound-rtp", "video")["framesDecoded"],
-    )
-    await asyncio.sleep(seconds)
-    sent, came = await asyncio.gather(ada.stats(), bob.stats())
-    video = came.one("inbound-rtp", "video")
-    return Watched(
-        sent.one("outbound-rtp", "video")["framesSent"] - before[0],
-        video["framesDecoded"] - before[1],
-        came.codec(video),
-        video,
-        came.one("inbound-rtp", "audio"),
-    )
-
-
 @pytest.mark.parametrize("relay", RELAYS)
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 async def test_every_frame_arrives_and_none_freezes(
@@ -88,11 +48,10 @@ async def test_every_frame_arrives_and_none_freezes(
 ) -> None:
     async with relaying(tmp_path, relay) as node:
         ada, bob, _ = await call(desk, node, codec)
-        seen = await watch_for(CALL_S, ada, bob)
-    record_property("seen", json.dumps(seen.told()))
+        seen = await watch_calmly(CALL_S, ada, bob, record_property)
     assert seen.codec == f"video/{codec}"
     assert seen.frames_in >= CALL_S * 10
-    assert abs(seen.frames_out - seen.frames_in) <= 3
+    assert seen.whole
     assert seen.video["freezeCount"] == 0
     assert seen.video["packetsLost"] == 0
     assert seen.audio["bytesReceived"] > 1000
@@ -101,20 +60,35 @@ async def test_every_frame_arrives_and_none_freezes(
 
 @pytest.mark.parametrize("relay", RELAYS)
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
-async def test_five_percent_loss_towards_a_subscriber_freezes_nothing(
+async def test_one_packet_in_twenty_lost_each_by_itself_freezes_nothing(
     tmp_path: Path, desk: Desk, relay: str, codec: str, record_property: Record
 ) -> None:
     with losing(0.05) as loss:
         async with relaying(tmp_path, relay) as node:
             ada, bob, _ = await call(desk, node, codec)
-            seen = await watch_for(LOSSY_CALL_S, ada, bob)
-    record_property("seen", json.dumps([seen.told(), loss.sent, loss.lost]))
+            seen = await watch_calmly(LOSSY_CALL_S, ada, bob, record_property)
+    record_property("lost", json.dumps([loss.sent, loss.lost]))
     assert loss.lost >= 0.03 * loss.sent > 0
-    assert abs(seen.frames_out - seen.frames_in) <= 5
+    assert seen.whole
     assert seen.video["freezeCount"] == 0
     assert seen.video["nackCount"] > 0
     assert seen.video["retransmittedPacketsReceived"] >= seen.video["packetsLost"]
     assert seen.video["pliCount"] == 0
+
+
+@pytest.mark.parametrize("relay", RELAYS)
+async def test_five_percent_loss_of_retransmissions_too_hardly_freezes(
+    tmp_path: Path, desk: Desk, relay: str, record_property: Record
+) -> None:
+    with losing(0.05, clear=0) as loss:
+        async with relaying(tmp_path, relay) as node:
+            ada, bob, _ = await call(desk, node, "VP8")
+            seen = await watch_for(LOSSY_CALL_S, ada, bob)
+    record_property("seen", json.dumps([seen.told(), loss.sent, loss.lost]))
+    assert loss.lost >= 0.03 * loss.sent > 0
+    assert seen.whole
+    assert seen.video["freezeCount"] <= 1
+    assert seen.video["nackCount"] > 0
 
 
 @pytest.mark.parametrize("relay", RELAYS)

@@ -16,6 +16,9 @@ INPUTS = 1_000_000
 MAX_MEMORY = 4 << 30
 """Bytes of address space: an input that eats memory ends as a finding, not with the machine."""
 
+MAX_SHOWN = 4096
+"""Bytes of a finding that are told, for where its file is not kept."""
+
 
 def say(text: str) -> None:
     """Tell whoever started it, at once."""
@@ -56,9 +59,10 @@ def tell(target: Target, report: Report) -> int:
     say(f"{target.name:10} {speed}  slowest {report.slowest * 1000:.2f} ms")
     if report.finding is None:
         return 0
-    path = keep(report.finding)
+    path, shown = keep(report.finding), report.finding.one[:MAX_SHOWN].hex()
     say(
         f"{target.name}: FOUND {report.finding.fault}\n  the input: {path}\n"
+        f"  its {len(report.finding.one)} bytes, {MAX_SHOWN} at most: {shown}\n"
         f"  again:     python -m tests.fuzz --target {target.name} --case {path}\n"
         f"  mend it, then keep it: cp {path} tests/fuzz/corpus/{target.name}/WHAT_IT_WAS.hex"
     )

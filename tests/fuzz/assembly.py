@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from guard.core.errors import MediaError
 from guard.core.units import Seconds
-from guard.media.assembler import MAX_UNIT_PACKETS, Assembler, Codec, Packet
+from guard.media.assembler import MAX_UNIT_PACKETS, Assembler, Codec, Packet, Unwrapper
 from guard.media.rtp.inbound import InboundTrack
 from guard.media.rtp.packet import Rtp
 from guard.media.rtp.reception import MAX_MISSING
@@ -82,18 +82,24 @@ def check_assembler(script: bytes) -> None:
     """The bounds hold after every packet, nothing but MediaError comes out, no unit follows on a gap."""
     codec, window, much = script[:HEADER] if len(script) >= HEADER else (0, 0, 0)
     assembler = Assembler(CODECS[codec % 3], window=1 + window % 64, max_bytes=1 + much * 16)
-    torn = True
+    torn, extend = True, Unwrapper(16)
     for packet, starts, restarts, now in packets(script, BODIES):
+        if restarts:
+            extend.forget()
+        number = extend(packet.sequence_number)
         given = Packet(assembler.codec, *packet[2:4], packet.marker, starts, packet.payload, now, restarts)
+        given = given._replace(number=number)
         torn = check_push(assembler, given, torn=torn)
 
 
 def check_push(assembler: Assembler, packet: Packet, *, torn: bool) -> bool:
     """Push a packet; return whether the next unit has to be a keyframe."""
+    taken, late = assembler.takes(packet), assembler.discarded["late"]
     try:
         units = assembler.push(packet)
     except MediaError:
         units, torn = [], True
+    assert taken == (assembler.discarded["late"] == late)
     assert len(assembler._waiting) <= assembler._window
     assert sum(len(part.payload) for part in assembler._parts) == assembler._bytes <= assembler._max_bytes
     assert len(assembler._parts) <= MAX_UNIT_PACKETS

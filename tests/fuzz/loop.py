@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -15,7 +16,10 @@ from guard.core.units import Seconds
 from tests.fuzz.mutation import Mutator
 
 LIMIT: Seconds = 0.05
-"""CPU time of one input."""
+"""CPU time of one input, on a machine as fast as the one on which CALIBRATED was measured."""
+
+CALIBRATED: Seconds = 0.001
+"""CPU time of ``_known_work`` there; a slower machine is given more for each input."""
 
 STUCK: Seconds = 5.0
 """CPU time after which an input is taken to run for ever."""
@@ -43,6 +47,8 @@ class Target:
     """Makes a mutated input whole again where it would be refused at the door, signs it for instance."""
     costly: Callable[[], Iterable[bytes]] = tuple
     """Inputs as dear as the limits allow, too large for the corpus."""
+    limit: Seconds = LIMIT
+    """CPU time of one input."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ def fuzz(target: Target, inputs: int, seed: int) -> Report:
 
 def feed(target: Target, cases: Iterable[bytes]) -> Report:
     """Feed a target these inputs until one is a finding."""
+    limit = target.limit * slowness()
     begun, count, slowest, one = time.thread_time(), 0, 0.0, b""
     check, clock, fault = target.check, time.perf_counter, ""
     try:
@@ -111,9 +118,9 @@ def feed(target: Target, cases: Iterable[bytes]) -> Report:
                 before = clock()
                 check(one)
                 if clock() - before > slowest:
-                    slowest = max(slowest, _cost(check, one))
-                    if slowest > LIMIT:
-                        fault = f"took {slowest * 1000:.0f} ms of CPU"
+                    slowest = max(slowest, _cost(partial(check, one), limit))
+                    if slowest > limit:
+                        fault = f"took {slowest * 1000:.3g} of {limit * 1000:.3g} ms of CPU"
                         break
     except (Exception, StuckError) as error:  # noqa: BLE001 -- whatever comes out is the finding
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -122,14 +129,28 @@ def feed(target: Target, cases: Iterable[bytes]) -> Report:
     return Report(count, time.thread_time() - begun, slowest, finding)
 
 
-def _cost(check: Callable[[bytes], object], one: bytes) -> Seconds:
-    """CPU time of an input: the least of three, of ten where it is too much; a busy machine adds to some."""
+@cache
+def slowness() -> float:
+    """How many times longer this machine takes, 1 at least."""
+    return max(1.0, _cost(_known_work, 0.0) / CALIBRATED)
+
+
+def _known_work() -> None:
+    """What parsers in Python do all day: look at bytes, make objects of them."""
+    found: dict[int, bytes] = {}
+    for at in range(4000):
+        part = at.to_bytes(4, "big")
+        found[part[3] ^ part[2]] = part[1:]
+
+
+def _cost(work: Callable[[], object], limit: Seconds) -> Seconds:
+    """CPU time of something: the least of three, of ten where it is too much; a busy machine adds to some."""
     least = float("inf")
     for repeat in range(MAX_REPEATS):
-        if repeat >= REPEATS and least <= LIMIT:
+        if repeat >= REPEATS and least <= limit:
             break
         before = time.thread_time()
-        check(one)
+        work()
         least = min(least, time.thread_time() - before)
     return least
 

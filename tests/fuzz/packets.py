@@ -5,18 +5,23 @@ from collections import Counter
 from collections.abc import Coroutine, Iterator
 from functools import cache
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
 
+from aiortc.codecs.h264 import H264PayloadDescriptor
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpReceiveParameters
 from aiortc.rtp import HeaderExtensionsMap, RtcpPacket, RtpPacket
 
 from guard.core.errors import MediaError
-from guard.media.assembler import Codec, begins_keyframe
+from guard.media.assembler import REPAIR_PACKETS, Codec, Packet, begins_keyframe
 from guard.media.keyframes import MAX_NAL_UNITS, UnitHeaders, read_h264_headers, read_vp8_headers
+from guard.media.relays.packets import RESENDS_ASKED_FOR, Strand
+from guard.media.rtp.history import History
 from guard.media.rtp.outbound import SEND_TIME_URI, Feedback, OutboundTrack
-from guard.media.rtp.packet import Rtp, read_rtp
-from guard.media.rtp.payload import split_payload
+from guard.media.rtp.packet import HeaderWriter, Rtp, read_rtp
+from guard.media.rtp.payload import MAX_AGGREGATED, split_payload
+from guard.media.rtp.rewrite import Rewrite
 from tests.fuzz.assembly import OWN_SSRC, SSRC, VIDEO, inbound_track
 from tests.fuzz.loop import Target
 from tests.support.media import ManualClock
@@ -27,6 +32,11 @@ EXTENSIONS.configure(
     RTCRtpReceiveParameters(headerExtensions=[RTCRtpHeaderExtensionParameters(SEND_TIME_ID, SEND_TIME_URI)])
 )
 MAX_UNIT_BYTES = 2_000_000
+MAX_PAYLOAD = 1400
+
+WRAPPED = (1 << 16) + 100
+FIRST_NUMBER = (1 << 16) - 300
+"""What can be asked for again stands on both sides of a wrap, of the publisher's numbers and of ours."""
 
 
 def check_rtp(datagram: bytes) -> None:
@@ -60,6 +70,7 @@ def check_rtcp(compound: bytes) -> None:
     except ValueError:
         return
     router = _router()
+    _clock().now += 1.0  # else the limit of packets sent again would soon stand before everything
     for packet in packets:
         try:
             recipients = router.route_rtcp(packet)
@@ -74,20 +85,60 @@ def check_rtcp(compound: bytes) -> None:
 
 @cache
 def _router() -> RtpRouter:
-    """A router with one track each way, as in a call."""
-    router, clock = RtpRouter(), ManualClock()
+    """A router with one track each way, as in a call; what was sent can be asked for again."""
+    router, clock = RtpRouter(), _clock()
     inbound = inbound_track(lambda _: None, clock)
     inbound._gate.ssrc = SSRC
-    heard = Feedback(lambda: None, lambda: None, _check_missing, _check_bitrate)
+    history = History()
+    strand = Strand(history, Codec.VP8, clock, Counter())
+    strand._rewrite = Rewrite(FIRST_NUMBER, Codec.VP8.clock_rate)
+
+    def resend(numbers: list[int]) -> None:
+        assert all(0 <= number < 1 << 16 for number in numbers)
+        before = len(wire)
+        strand.resend(numbers)
+        assert len(wire) - before <= min(len(numbers), RESENDS_ASKED_FOR)
+        assert set(wire[before:]) <= sent, "what was never sent"
+        del wire[before:]
+
+    heard = Feedback(lambda: None, lambda: None, resend, _check_bitrate)
     outbound = OutboundTrack(inbound._transceiver, heard, Counter(), clock)
+    outbound._header = HeaderWriter(VIDEO, OWN_SSRC)
+    wire: list[bytes] = []
+
+    def send(packet: bytes) -> bool:
+        wire.append(packet)
+        return True
+
+    outbound._link = cast("Any", SimpleNamespace(send_rtp=send))
+    strand.open(outbound)
+    for packet in map(_sent_before, range(WRAPPED - REPAIR_PACKETS, WRAPPED)):
+        history.put(packet)
+        strand.forward(packet)
+    sent = set(wire)
+    wire.clear()
     router.register_receiver(cast("Any", inbound), [SSRC], [VIDEO])
     router.register_sender(outbound, OWN_SSRC)
     return router
 
 
-def _check_missing(numbers: list[int]) -> None:
-    assert len(numbers) < 17 * 16_384
-    assert all(0 <= number < (1 << 16) + 16 for number in numbers)
+def _sent_before(number: int) -> Packet:
+    return Packet(
+        Codec.VP8,
+        number & 0xFFFF,
+        timestamp=number,
+        marker=False,
+        starts=True,
+        payload=b"",
+        arrived_at=0.0,
+        keyframe=True,
+        number=number,
+    )
+
+
+@cache
+def _clock() -> ManualClock:
+    return ManualClock(0.0)
 
 
 def _check_bitrate(bitrate: int) -> None:
@@ -111,17 +162,31 @@ def check_vp8(payload: bytes) -> None:
 
 
 def check_h264(payload: bytes) -> None:
-    """H.264 packets become Annex B, or are refused."""
-    _check_payload(Codec.H264, payload)
+    """H.264 packets become Annex B as aiortc makes it of them, or are refused."""
+    ours = _check_payload(Codec.H264, payload)
+    if ours is not None:
+        theirs, nal_units = H264PayloadDescriptor.parse(payload)
+        assert ours == (theirs.first_fragment, nal_units)
 
 
-def _check_payload(codec: Codec, payload: bytes) -> None:
+def _check_payload(codec: Codec, payload: bytes) -> tuple[bool, bytes] | None:
     try:
         starts, frame = split_payload(codec, payload)
     except ValueError:
-        return
-    assert len(frame) <= 3 * len(payload) + 3  # an aggregate of empty NAL units grows: 2 bytes to 4 each
+        return None
+    assert len(frame) <= 2 * len(payload) + 3  # an aggregate of short NAL units grows: 2 bytes to 4 each
     begins_keyframe(codec, frame) if starts else None
+    return starts, frame
+
+
+def costly_aggregates() -> Iterator[bytes]:
+    """Packets of many NAL units: empty ones, ones of one byte, parameter sets."""
+    for nal_unit in (b"", b"\x09", b"\x67\x42"):
+        one = len(nal_unit).to_bytes(2, "big") + nal_unit
+        yield b"\x78" + one * (MAX_PAYLOAD // len(one))
+        yield b"\x78" + one * MAX_AGGREGATED
+    yield b"\x78\x05\x00" + bytes(MAX_PAYLOAD)
+    yield b"\x41" + b"\0\0\1" * (MAX_PAYLOAD // 3)
 
 
 def check_keyframes(unit: bytes) -> None:
@@ -174,7 +239,7 @@ NAL_TOKENS = (
     b"\x7c\x85",
 )
 
-RTP = Target("rtp", check_rtp, 250, tokens=(b"\xbe\xde", b"\x10\x00", b"\xbe\xde\0\1", b"\xff\xff"))
+RTP = Target("rtp", check_rtp, 230, tokens=(b"\xbe\xde", b"\x10\x00", b"\xbe\xde\0\1", b"\xff\xff"))
 RTCP = Target(
     "rtcp",
     check_rtcp,
@@ -184,5 +249,5 @@ RTCP = Target(
     costly=costly_feedback,
 )
 VP8 = Target("vp8", check_vp8, 100)
-H264 = Target("h264", check_h264, 150, tokens=NAL_TOKENS)
+H264 = Target("h264", check_h264, 150, tokens=NAL_TOKENS, costly=costly_aggregates, limit=0.0001)
 KEYFRAMES = Target("keyframes", check_keyframes, 120, tokens=NAL_TOKENS, costly=costly_units)

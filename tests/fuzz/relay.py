@@ -4,9 +4,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from guard.core.units import Seconds
-from guard.media.assembler import Codec, Packet
+from guard.media.assembler import REPAIR_PACKETS, Codec, Packet
 from guard.media.relays.packets import Strand
-from guard.media.rtp.history import HISTORY_PACKETS, History
+from guard.media.rtp.history import History
 from guard.media.rtp.packet import HeaderWriter, send_time
 from tests.fuzz.assembly import PAYLOADS, VIDEO, inbound_track, packets
 from tests.fuzz.loop import Target
@@ -66,7 +66,7 @@ def check_relay(script: bytes) -> None:
         if asks:
             newest = next(reversed(sent.packets), packet.sequence_number)
             strand.resend([newest, newest - 1, packet.sequence_number, packet.timestamp & 0xFFFF])
-    assert len(history._packets) == HISTORY_PACKETS >= len(history._ages)
+    assert len(history._packets) == REPAIR_PACKETS >= len(history._ages)
 
 
 RELAY = Target("relay", check_relay, 10)

@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiortc.rtp import AnyRtcpPacket, RtcpRtpfbPacket
 
 from guard.media.assembler import Assembler
 from guard.media.ice.adapter import IceAdapter
+from guard.media.rtp.outbound import OutboundTrack
 from guard.media.rtp.packet import Rtp, read_rtp
 from tests.fuzz import __main__ as command
 from tests.fuzz import loop, packets
@@ -32,7 +34,7 @@ def torn(one: bytes) -> None:
 
 def slow(one: bytes) -> None:
     if one == b"slow":
-        burn(0.08)
+        burn(2 * loop.LIMIT * loop.slowness())
 
 
 def endless(one: bytes) -> None:
@@ -69,6 +71,12 @@ def test_an_input_that_costs_too_much_is_a_finding():
     assert report.slowest > loop.LIMIT
 
 
+def test_a_slow_machine_is_given_more_time(monkeypatch: pytest.MonkeyPatch):
+    here = loop.slowness()
+    monkeypatch.setattr(loop, "slowness", lambda: 3 * here)
+    assert feed(Target("x", lambda _: burn(2 * loop.LIMIT * here), 0), [b"slow"]).finding is None
+
+
 def test_an_input_that_never_ends_is_a_finding(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(loop, "STUCK", 0.05)
     report = feed(Target("x", endless, 0), [b"", b"for ever"])
@@ -101,6 +109,14 @@ async def test_a_gate_that_lets_strangers_in_is_found(monkeypatch: pytest.Monkey
     assert found(TARGETS["stun"]).fault
 
 
+async def test_a_request_that_is_not_wrapped_is_found(monkeypatch: pytest.MonkeyPatch):
+    async def ask(self: OutboundTrack, packet: AnyRtcpPacket) -> None:
+        self._feedback.missing(packet.lost if isinstance(packet, RtcpRtpfbPacket) else [])
+
+    monkeypatch.setattr(OutboundTrack, "_handle_rtcp_packet", ask)
+    assert found(TARGETS["rtcp"]).fault.startswith("AssertionError")
+
+
 def test_a_finding_becomes_a_case_of_the_corpus(tmp_path: Path):
     finding = Finding("rtp", bytes(range(256)), "KeyError: 'torn\nin two'")
     write_case(tmp_path / "one.hex", finding)
@@ -124,4 +140,5 @@ def test_the_command_fails_on_a_finding_and_says_where_it_is(
     assert told.startswith("seed 3\n")
     files = list(tmp_path.glob("guard-fuzz-*/found.hex"))
     assert len(files) == status
+    assert told.count("bytes, 4096 at most: ") == status
     assert all(f"python -m tests.fuzz --target vp8 --case {file}" in told for file in files)

@@ -1,6 +1,7 @@
 """Callers in Chromium by its own WebRTC, and a network that loses packets."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -23,6 +24,16 @@ RELAYS = ("rtp", "frame")
 
 SOUND = "--autoplay-policy=no-user-gesture-required"
 
+TOLD = (
+    "freezeCount",
+    "totalFreezesDuration",
+    "packetsLost",
+    "nackCount",
+    "retransmittedPacketsReceived",
+    "pliCount",
+    "keyFramesDecoded",
+)
+
 Report = dict[str, Any]
 Record = Callable[[str, object], None]
 """pytest's record_property: keeps what was measured beside a test's outcome."""
@@ -40,15 +51,22 @@ CLEAR = 8
 """So many packets after a lost one are not lost, its retransmission among them. Where both are lost Chromium
 waits for a round trip, which it takes for 100 ms: on a busy machine that is near the 200 ms of a freeze."""
 
+SAME = 0.1
+"""By so large a share may the frames of both ends differ: their counters are not read at one moment."""
+
 
 class Loss:
-    """Loses a share of the RTP that this process sends; the same packets every time."""
+    """Loses a share of the RTP that this process sends, retransmissions too, one packet at a time.
 
-    def __init__(self, share: float) -> None:
+    At least ``clear`` packets pass after each that is lost; with 0 every packet has the same chance. The
+    chances are drawn from one seed; which packets they meet is a matter of timing.
+    """
+
+    def __init__(self, share: float, clear: int) -> None:
         self.sent = self.lost = 0
-        self._chance = 1 / (1 / share - CLEAR)
-        self._clear = CLEAR
-        self._random = random.Random(1)  # noqa: S311 -- repeatable on purpose
+        self._chance = 1 / (1 / share - clear)
+        self._spacing = self._clear = clear
+        self._random = random.Random(1)  # noqa: S311 -- no secret
 
     def takes(self, datagram: bytes) -> bool:
         """Whether this datagram is lost."""
@@ -59,7 +77,7 @@ class Loss:
         if self._clear >= 0 or self._random.random() >= self._chance:
             return False
         self.lost += 1
-        self._clear = CLEAR
+        self._clear = self._spacing
         return True
 
 
@@ -79,9 +97,9 @@ class LossyTransport:
 
 
 @contextmanager
-def losing(share: float) -> Iterator[Loss]:
+def losing(share: float, *, clear: int = CLEAR) -> Iterator[Loss]:
     """Every ICE socket that this process opens meanwhile loses RTP on its way out."""
-    loss, connect = Loss(share), StunProtocol.connection_made
+    loss, connect = Loss(share, clear), StunProtocol.connection_made
 
     def connection_made(protocol: StunProtocol, transport: Any) -> None:
         connect(protocol, LossyTransport(transport, loss))  # type: ignore[arg-type]  # it stands in for one
@@ -108,7 +126,7 @@ class Said:
 
 
 class Stats:
-    """What getStats() told, and how it grew since ``before``."""
+    """What getStats() told."""
 
     def __init__(self, reports: list[Report]) -> None:
         self._reports = reports
@@ -155,6 +173,65 @@ class Caller:
             least,
         )
         return await self.stats()
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What went in and what came out in some seconds of a call; all counters are of these seconds."""
+
+    frames_in: int
+    frames_out: int
+    codec: str
+    video: Report
+    audio: Report
+
+    @property
+    def whole(self) -> bool:
+        """Whether what came out is what went in, as far as can be told."""
+        return abs(self.frames_out - self.frames_in) <= SAME * self.frames_in
+
+    def told(self) -> Report:
+        """What stands in a report of the tests."""
+        return {
+            "codec": self.codec,
+            "frames_in": self.frames_in,
+            "frames_out": self.frames_out,
+            "buffer_ms": 1e3
+            * self.video["jitterBufferDelay"]
+            / max(1, self.video["jitterBufferEmittedCount"]),
+            "audio_bytes": self.audio["bytesReceived"],
+        } | {name: self.video.get(name, 0) for name in TOLD}
+
+
+async def watch_for(seconds: float, ada: Caller, bob: Caller) -> Watched:
+    """Compare both ends over some seconds."""
+    sent_before, came_before = await asyncio.gather(ada.stats(), bob.stats())
+    await asyncio.sleep(seconds)
+    sent, came = await asyncio.gather(ada.stats(), bob.stats())
+
+    def growth(kind: str) -> Report:
+        return grown(came.one("inbound-rtp", kind), came_before.one("inbound-rtp", kind))
+
+    frames_in = grown(sent.one("outbound-rtp", "video"), sent_before.one("outbound-rtp", "video"))
+    video = growth("video")
+    codec = came.codec(came.one("inbound-rtp", "video"))
+    return Watched(frames_in["framesSent"], video["framesDecoded"], codec, video, growth("audio"))
+
+
+async def watch_calmly(seconds: float, ada: Caller, bob: Caller, record: Record) -> Watched:
+    """As ``watch_for``, but once more where something froze: a machine busy elsewhere freezes it too."""
+    for _ in range(2):
+        seen = await watch_for(seconds, ada, bob)
+        record("seen", json.dumps(seen.told()))
+        if not seen.video["freezeCount"]:
+            break
+    return seen
+
+
+def grown(after: Report, before: Report) -> Report:
+    """By how much the numbers of a report grew."""
+    numbers = {name: value for name, value in after.items() if isinstance(value, int | float)}
+    return {name: value - before.get(name, 0) for name, value in numbers.items()}
 
 
 def watched(published: Said) -> str:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -17,13 +18,21 @@ from tests.support.interop import PEERS
 MODULES = Path(sys.prefix) / "npm" / "node_modules"
 PATIENCE_S = 30.0
 
+REQUIRED = "GUARD_REQUIRE_PEERS"
+"""An environment variable; where it is 1, a test fails that has to do without its caller."""
+
 
 def package(name: str) -> Path:
-    """The folder of a package; skips the test where it is not installed."""
+    """The folder of a package; ends the test where it is not installed."""
     folder = MODULES / name
     if not folder.is_dir():
-        pytest.skip(f"the npm package {name} is not installed; .ci/run has the command")
+        _missing(f"the npm package {name} is not installed; .ci/run has the command")
     return folder
+
+
+def _missing(what: str) -> NoReturn:
+    """Skip the test, or fail it where nothing may be missing."""
+    (pytest.fail if os.environ.get(REQUIRED) == "1" else pytest.skip)(what)
 
 
 class Script:
@@ -56,7 +65,7 @@ async def werift(role: str, url: str, token: str, **options: Any) -> AsyncIterat
     """A caller on werift, see werift.mjs; it has joined."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("Node.js is not installed")
+        _missing("Node.js is not installed")
     module = package("werift") / "lib" / "index.mjs"
     given = {"module": module.as_uri(), "role": role, "url": url, "token": token} | options
     process = await asyncio.create_subprocess_exec(

@@ -8,8 +8,14 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import os from "node:os";
+
+const HERE = "127.0.0.1";
 
 const given = JSON.parse(process.argv[2]);
+os.networkInterfaces = () => ({}); // it gathers on all of them, whatever it was told
+syncBuiltinESMExports();
 const werift = await import(given.module);
 
 const PART_BYTES = 1100;
@@ -21,14 +27,34 @@ const say = (said) => process.stdout.write(`${JSON.stringify(said)}\n`);
 
 const peer = new werift.RTCPeerConnection({
   codecs: { video: [werift.useVP8()], audio: [werift.useOPUS()] },
-  iceAdditionalHostAddresses: ["127.0.0.1"],
+  iceServers: [],
+  iceAdditionalHostAddresses: [HERE],
+  iceInterfaceAddresses: { udp4: HERE },
   iceUseIpv6: false,
   bundlePolicy: "max-bundle",
 });
 
+/** Keeps it from asking a STUN server of its own choice, as it does where it is given none. */
+function askNobody() {
+  for (const { connection } of peer.iceTransports) {
+    if (!("stunServer" in connection)) throw new Error("werift keeps its STUN server elsewhere now");
+    connection.stunServer = undefined;
+  }
+}
+
+/** Throws unless the SDP has candidates, and all of them are here. */
+function checkCandidates(sdp) {
+  const addresses = [...sdp.matchAll(/a=candidate:(?:\S+ ){4}(\S+)/g)].map(([, address]) => address);
+  if (!addresses.length || addresses.some((address) => address !== HERE))
+    throw new Error(`expected candidates at ${HERE} only, got ${addresses}`);
+}
+
 async function post() {
-  await peer.setLocalDescription(await peer.createOffer());
+  const offer = await peer.createOffer();
+  askNobody();
+  await peer.setLocalDescription(offer);
   while (peer.iceGatheringState !== "complete") await new Promise((resolve) => setTimeout(resolve, 10));
+  checkCandidates(peer.localDescription.sdp);
   const response = await fetch(given.url, {
     method: "POST",
     headers: { Authorization: `Bearer ${given.token}`, "Content-Type": "application/sdp" },
