@@ -170,7 +170,7 @@ class MediaSettings(Section):
     relay: Literal["rtp", "frame", "transcode"] = Field(
         "rtp",
         description="How video reaches subscribers: packets as they came (rtp), pictures packed into packets "
-        "anew (frame), or decoded and encoded again by us (transcode: costs 8 to 30 times the CPU).",
+        "anew (frame), or decoded and encoded again by us (transcode: ten times the CPU and more).",
     )
     keyframe_interval_s: Positive = Field(
         0.3, description="At most one keyframe request a publisher in this time, and one a second on average."
