@@ -64,6 +64,8 @@ class Strand:
             return
         if self.waits or packet.restarts:
             # Pictures refer to those before them, also those of a stream that begins anew.
+            if packet.restarts:
+                self._report = None  # it told of the stream before
             self.waits = not packet.keyframe
             if self.waits:
                 self._dropped["no_keyframe"] += 1
@@ -170,6 +172,7 @@ class PacketForwarder(Forwarder[PacketLeg]):
         history = self._histories[kind]
         if packet.restarts:
             history.clear()
+            self._reports.pop(kind, None)
         if len(packet.rtp_payload) > MAX_PAYLOAD:
             return self._drop("oversize")
         if not self._outgoing.take(len(self._legs), packet.arrived_at):
