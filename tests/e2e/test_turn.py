@@ -39,6 +39,8 @@ SECRET = "between the node and its relay"  # noqa: S105 -- of nobody
 RELAYED = range(49_300, 49_320)
 """Ports on which the relay takes packets for its clients."""
 
+STARTS = 3
+
 
 def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -62,7 +64,25 @@ def node_peers(monkeypatch: pytest.MonkeyPatch) -> list[Peer]:
 @asynccontextmanager
 async def relay(folder: Path) -> AsyncIterator[tuple[int, Callable[[], None]]]:
     """A TURN server on loopback; gives its port, and what kills it."""
-    port, log = free_port(), folder / "turn.log"
+    for _ in range(STARTS):
+        port = free_port()
+        process = await start_relay(folder, port)
+        if await asyncio.to_thread(answers, port):
+            break
+        process.kill()  # somebody else may have taken the port meanwhile
+        await process.wait()
+    else:
+        pytest.fail("no TURN server answers")
+    try:
+        yield port, process.kill
+    finally:
+        with suppress(ProcessLookupError):  # killed already
+            process.terminate()
+        await process.wait()
+
+
+async def start_relay(folder: Path, port: int) -> asyncio.subprocess.Process:
+    """Start a TURN server at this port."""
     options = {
         "listening-ip": "127.0.0.1",
         "relay-ip": "127.0.0.1",
@@ -73,7 +93,7 @@ async def relay(folder: Path) -> AsyncIterator[tuple[int, Callable[[], None]]]:
         "realm": "guard.test",
         "pidfile": folder / "turn.pid",
         "userdb": folder / "turn.db",
-        "log-file": log,
+        "log-file": folder / "turn.log",
     }
     switches = (
         "use-auth-secret",
@@ -86,20 +106,13 @@ async def relay(folder: Path) -> AsyncIterator[tuple[int, Callable[[], None]]]:
     )
     words = [f"--{name}={value}" for name, value in options.items()] + [f"--{name}" for name in switches]
     quiet = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         str(TURNSERVER), "-n", *words, cwd=folder, stdout=quiet, stderr=quiet
     )
-    try:
-        await asyncio.to_thread(answers, port)
-        yield port, process.kill
-    finally:
-        with suppress(ProcessLookupError):  # killed already
-            process.terminate()
-        await process.wait()
 
 
-def answers(port: int) -> None:
-    """Wait until the server answers a STUN request."""
+def answers(port: int) -> bool:
+    """Wait until the server answers a STUN request, for 5 to 15 s; return whether it did."""
     request = bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.settimeout(0.1)
@@ -110,8 +123,8 @@ def answers(port: int) -> None:
             except OSError:  # not yet there, or not yet listening
                 time.sleep(0.05)
             else:
-                return
-    pytest.fail("the TURN server does not answer")
+                return True
+    return False
 
 
 @asynccontextmanager

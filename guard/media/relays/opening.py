@@ -31,5 +31,6 @@ def usable_relay(settings: MediaSettings) -> MediaSettings:
             check_packet_sender()
         except EnvironmentProblem as problem:
             logger.warning("packets cannot be forwarded as they come; pictures are", reason=str(problem))
-            return settings.model_copy(update={"relay": "frame"})
+            settings = settings.model_copy(update={"relay": "frame"})
+    logger.info("subscribers are sent", relay=settings.relay)
     return settings

@@ -27,6 +27,7 @@ def test_an_aiortc_without_what_packets_need_forwards_pictures_and_says_so(monke
     with capture_logs() as lines:
         settings = usable_relay(MediaSettings())
     assert settings.relay == "frame"
-    (line,) = lines
+    line, said = lines
+    assert said["relay"] == "frame"
     assert line["log_level"] == "warning"
     assert "RTCDtlsTransport._register_rtp_sender" in line["reason"]
