@@ -146,10 +146,13 @@ class InboundTrack:
             self._on_report(SenderReport(self._kind, told.ntp_timestamp, told.rtp_timestamp))
 
     def take(self, packet: Rtp) -> None:
-        """Take a packet of the peer."""
+        """Take a packet of the peer: hand it on first, then see what it tells of the way."""
         now = self._clock()
+        self._admit(packet, now)
         if packet.send_time is not None and self._uplink.add(packet, packet.send_time, now):
             self._tell_if_less()
+
+    def _admit(self, packet: Rtp, now: Seconds) -> None:
         if packet.payload_type in self._carried:
             original = self._unwrapped(packet)
             if original is not None:
