@@ -324,7 +324,7 @@ class Peer:
             current.add_done_callback(self._tasks.discard)
         try:
             await work
-        except HANDLER_FAULTS as fault:
+        except (*HANDLER_FAULTS, InvalidStateError) as fault:  # the latter: closed before it could begin
             self.faults[type(fault).__name__] += 1
 
     def _adapted(self, dtls: RTCDtlsTransport) -> RTCDtlsTransport:
