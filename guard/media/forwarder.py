@@ -235,9 +235,9 @@ class UnitForwarder(Forwarder[UnitLeg]):
         peer.send(video, leg.queues["video"], on_keyframe_wanted)
         if audio:
             leg.queues["audio"] = UnitQueue(self._queue_units, self._clock)
-            peer.send(OPUS, leg.queues["audio"], _nothing)
+            peer.send(OPUS, leg.queues["audio"], no_keyframe_wanted)
         return leg
 
 
-def _nothing() -> None:
+def no_keyframe_wanted() -> None:
     """Audio has no keyframes."""

@@ -156,7 +156,6 @@ class Publication:
         self._heard_at = clock()
         self._pace = Pace()
         self._units = 0
-        self._late = 0
         self._size = (0, 0)
 
     async def answer(self, offer_sdp: str | bytes) -> str:
@@ -266,7 +265,7 @@ class Publication:
                 self._keyframes.begun(packet.arrived_at)
             # What comes too late to be judged is shown to nobody, and the other way round.
             if self._taps and not self._video.takes(packet):
-                self._late += 1
+                self._video.push(packet)  # which counts it
             elif self._forwarder.forward_packet(packet) and self._taps:
                 for unit in self._video.push(packet):
                     self._take_unit(unit)
@@ -349,7 +348,7 @@ class Publication:
             "fault": self._call.peer.faults,
             "receive": self._video_track.dropped if self._video_track else Counter[str](),
             "receive_audio": self._audio_track.dropped if self._audio_track else Counter[str](),
-            "assemble": self._video.discarded + Counter(late=self._late),
+            "assemble": self._video.discarded,
             "assemble_audio": self._voice.discarded,
             "forward": self._forwarder.dropped(),
             "decode": self._video_decoder.dropped,

@@ -234,7 +234,7 @@ class Peer:
         """Send the peer packets that others made; ``dropped`` counts those that could not go out."""
         transceiver = self._pc.addTransceiver(format_.codec.kind, "sendonly")
         transceiver.setCodecPreferences(_capabilities(format_.codec.kind, (format_,)))
-        track = OutboundTrack(transceiver, feedback, dropped, self._clock)
+        track = OutboundTrack(transceiver, feedback, dropped)
         replace(transceiver.sender, "send", track.send)
         replace(transceiver.sender, "stop", track.stop)
         return track

@@ -102,7 +102,7 @@ def _router() -> RtpRouter:
         del wire[before:]
 
     heard = Feedback(lambda: None, lambda: None, resend, _check_bitrate)
-    outbound = OutboundTrack(inbound._transceiver, heard, Counter(), clock)
+    outbound = OutboundTrack(inbound._transceiver, heard, Counter())
     outbound._header = HeaderWriter(VIDEO, OWN_SSRC)
     wire: list[bytes] = []
 

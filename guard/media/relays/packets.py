@@ -7,7 +7,7 @@ from collections.abc import Callable
 from guard.core.units import Clock, Seconds
 from guard.core.windows import Bucket
 from guard.media.assembler import Codec, Kind, Packet
-from guard.media.forwarder import LATENCY_SAMPLES, Forwarder
+from guard.media.forwarder import LATENCY_SAMPLES, Forwarder, no_keyframe_wanted
 from guard.media.rtp.history import History
 from guard.media.rtp.inbound import SenderReport
 from guard.media.rtp.outbound import RESENDS_AT_ONCE, RESENDS_PER_SECOND, Feedback, OutboundTrack
@@ -216,7 +216,7 @@ class PacketForwarder(Forwarder[PacketLeg]):
         leg = PacketLeg({}, Counter())
         self._open_strand(leg, peer, video, on_keyframe_wanted)
         if audio:
-            self._open_strand(leg, peer, OPUS, _nothing)
+            self._open_strand(leg, peer, OPUS, no_keyframe_wanted)
         return leg
 
     def _open_strand(
@@ -237,7 +237,3 @@ class PacketForwarder(Forwarder[PacketLeg]):
         leg.strands[kind] = strand
         if (last := self._reports.get(kind)) is not None:
             strand.report(last[0])
-
-
-def _nothing() -> None:
-    """Audio has no keyframes."""

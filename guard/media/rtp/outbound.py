@@ -24,7 +24,7 @@ from aiortc.rtp import (
     unpack_remb_fci,
 )
 
-from guard.core.units import Clock, Seconds
+from guard.core.units import Seconds
 from guard.media.rtp.link import Link
 from guard.media.rtp.packet import HeaderWriter, send_time
 
@@ -54,16 +54,13 @@ class Feedback:
 class OutboundTrack:
     """Stands in for aiortc's sender of one track; its owner gives each packet its number and timestamp."""
 
-    def __init__(
-        self, transceiver: RTCRtpTransceiver, feedback: Feedback, dropped: Counter[str], clock: Clock
-    ) -> None:
+    def __init__(self, transceiver: RTCRtpTransceiver, feedback: Feedback, dropped: Counter[str]) -> None:
         self.packets = 0
         self.bytes = 0
         self._sender = transceiver.sender
         self._ssrc = self._sender._ssrc
         self._feedback = feedback
         self._dropped = dropped
-        self._clock = clock
         self._link: Link | None = None
         self._cname = ""
         self._header = HeaderWriter(0, 0)

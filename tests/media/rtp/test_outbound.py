@@ -27,7 +27,6 @@ from aiortc.rtp import (
 
 from guard.media.rtp.outbound import CNAME, Feedback, OutboundTrack
 from guard.media.rtp.packet import send_time
-from tests.support.media import ManualClock
 from tests.support.rtp import (
     NAMED,
     OPUS,
@@ -57,7 +56,7 @@ class Sender:
         transceiver = Transceiver()
         self.dtls, self.socket = transceiver.dtls, transceiver.dtls.socket
         feedback = Feedback(self._connect, self._want, self.missing.append, self.bitrates.append)
-        self.track = OutboundTrack(cast("Any", transceiver), feedback, self.dropped, ManualClock())
+        self.track = OutboundTrack(cast("Any", transceiver), feedback, self.dropped)
 
     async def begin(self, *codecs: RTCRtpCodecParameters, stamped: bool = True) -> None:
         extensions = [STAMPED] if stamped else []
