@@ -43,7 +43,7 @@ class Held:
     """What this process holds."""
 
     tasks: int
-    threads: int
+    threads: tuple[str, ...]
     descriptors: int
     rss: int
 
@@ -53,12 +53,13 @@ class Held:
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 -- counts, and opens one itself every time
-        threads = [one for one in threading.enumerate() if not one.name.startswith(tuple(THREADS_ALLOWED))]
-        return cls(len(asyncio.all_tasks()), len(threads), descriptors, pages * os.sysconf("SC_PAGESIZE"))
+        names = [one.name for one in threading.enumerate()]
+        threads = tuple(sorted(name for name in names if not name.startswith(tuple(THREADS_ALLOWED))))
+        return cls(len(asyncio.all_tasks()), threads, descriptors, pages * os.sysconf("SC_PAGESIZE"))
 
     @property
-    def counted(self) -> tuple[int, int, int]:
-        """All but memory."""
+    def counted(self) -> tuple[int, tuple[str, ...], int]:
+        """All but memory; threads by name, so that a failure says which was left."""
         return self.tasks, self.threads, self.descriptors
 
 

@@ -13,6 +13,7 @@ CATEGORIES = {"unit", "media", "model", "gpu", "e2e"}
 
 THREADS_ALLOWED = {
     "asyncio_": "the default pool of a loop ends with the loop, after the test",
+    "uvloop_": "the same pool where the loop is uvloop's",
 }
 """Beginnings of the names of threads that may outlive a test, with the reason."""
 
