@@ -18,7 +18,7 @@ COPY guard guard
 COPY engines engines
 RUN python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python3 -m venv /venv \
-    && /venv/bin/python -m pip install --no-cache-dir "$(ls /wheels/call_guard-*.whl)[demo]" \
+    && /venv/bin/python -m pip install --no-cache-dir "$(ls /wheels/call_guard-*.whl)[demo,models]" \
     && /venv/bin/python -m pip uninstall --yes pip
 
 # ---- the same with TensorRT and pycuda, for Ubuntu's Python
@@ -34,7 +34,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /wheels /wheels
 RUN python3 -m venv /venv \
-    && /venv/bin/python -m pip install --no-cache-dir "$(ls /wheels/call_guard-*.whl)[demo]" \
+    && /venv/bin/python -m pip install --no-cache-dir "$(ls /wheels/call_guard-*.whl)[demo,models]" \
         "tensorrt-cu13>=11.4,<12" "pycuda>=2025.1.2" \
     && /venv/bin/python -m pip uninstall --yes pip
 

@@ -27,7 +27,6 @@ from guard.cli.demo.pictures import (
     bona_fide,
     held_photo,
     live_swap,
-    planes,
     talking_person,
 )
 from guard.config import Settings
@@ -36,6 +35,7 @@ from guard.core.types import Cue, Family, TransitionKind, VideoFrame
 from guard.decision.judge import ParticipantJudge
 from guard.detectors.registry import build_detectors
 from guard.faces.landmarker import load_model
+from guard.faces.pictures import as_frame
 from guard.faces.tracker import FaceTracker
 from guard.inference.open import open_engine
 from guard.media.encode import VideoEncoder
@@ -69,7 +69,7 @@ def decoded(pictures: Pictures, seconds: float) -> Iterator[VideoFrame]:
     due = 0.0
     for number, picture in enumerate(islice(pictures, int(seconds * FPS))):
         at = number / FPS
-        for unit in encoder.encode(planes(picture, at)):
+        for unit in encoder.encode(as_frame(picture, at)):
             for shown in decoder.decode(av.Packet(unit.payload)):
                 if at >= due:
                     due += 1 / SETTINGS.analysis.fps

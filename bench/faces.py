@@ -23,10 +23,10 @@ import numpy as np
 
 from guard.config.settings import FaceSettings
 from guard.core.geometry import Box
-from guard.core.types import Picture, VideoFrame
+from guard.core.types import Picture
 from guard.faces.far import FarFaces, mesh_box
 from guard.faces.landmarker import Landmarker, Mesh, load_model
-from guard.faces.pictures import small_picture
+from guard.faces.pictures import as_frame, small_picture
 
 HEAD = 1.3
 HEIGHTS = (0.10, 0.15, 0.25, 0.35, 0.50)
@@ -64,14 +64,6 @@ def pictures(path: Path, most: int) -> Iterator[Picture]:
     with av.open(str(path)) as container:
         for frame in islice(container.decode(video=0), 0, 3 * most, 3):
             yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-
-
-def as_frame(picture: Picture, at: float) -> VideoFrame:
-    """An RGB picture as planes."""
-    height, width = picture.shape[:2]
-    planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
-    chroma = planes[height:].reshape(2, height // 2, width // 2)
-    return VideoFrame(np.asarray(planes[:height], np.uint8), chroma[0], chroma[1], at, at, at)
 
 
 def heads(landmarker: Landmarker, path: Path, most: int) -> list[tuple[Picture, float]]:

@@ -69,7 +69,7 @@ USAGE = """call-guard: a real-time guard for video calls.
   python3 -m guard test    the test suite; further arguments go to pytest
   python3 -m guard serve   a node: WHIP in, WHEP out, alerts over MQTT (--dev to try it)
   python3 -m guard doctor  what this machine can run, and why not
-  python3 -m guard publish, watch, attach, analyse, token, config, engines   see README.md and --help
+  python3 -m guard publish, watch, attach, analyse, token, config, engines, models, train   see README.md
 
 The first start makes the environment .venv here and installs into it; that takes a few minutes.
 """

@@ -15,11 +15,19 @@ from tests.support.virtual_time import VirtualTimeLoop
 hypothesis.settings.register_profile("guard", deadline=None)  # a busy machine is no finding
 hypothesis.settings.load_profile("guard")
 
+TWICE = ("e2e", "peers")
+"""Marks of tests with real sockets, clocks and other people's programs on a machine shared with others.
+
+One that fails is tried once more; the summary then says RERUN: a defect to look for, though not a red run."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test module without its one category."""
+    """Refuse a test module without its one category; let tests of other programs, in real time, try twice."""
     if problems := gates.category_problems(items):
         raise pytest.UsageError("\n".join(problems))
+    for item in items:
+        if any(item.get_closest_marker(name) for name in TWICE):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_asyncio_loop_factories(
@@ -38,6 +46,14 @@ def logs_to_pytest() -> None:
         wrapper_class=structlog.make_filtering_bound_logger("debug"),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_engines_of_this_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What somebody fetched or trained on this machine bears on no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("xdg")))
+        yield
 
 
 @pytest.fixture(autouse=True)

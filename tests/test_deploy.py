@@ -26,7 +26,7 @@ from guard.core.errors import DeliveryError
 from tests.support.alerts import PATIENCE_S, free_port, watching
 from tests.support.dockerfile import faults, stages, words_of
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "configs" / "deploy"

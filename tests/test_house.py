@@ -54,7 +54,7 @@ VAGUE = {"real", "data", "info", "is_live", "is_real"}
 THIS_MACHINE = re.compile(r"/(?:root|work|home/\w+|Users/\w+|opt)/[\w.]|file:[/]{3}")
 """Paths that mean something on one machine only."""
 
-BINARY_ALLOWED = ("engines/*/model.onnx", "engines/*/golden.npz")
+BINARY_ALLOWED = ("engines/*/model.onnx", "engines/*/model.fp16.onnx", "engines/*/golden.npz")
 
 
 def tracked() -> list[Path]:

@@ -1,24 +1,39 @@
-"""What a recipe leaves behind: model.onnx, engine.toml and golden.npz, whole or not at all."""
+"""What a recipe leaves behind: model.onnx, its fp16 twin, engine.toml and golden.npz, each whole or not."""
 
 import hashlib
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import onnxruntime
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import nn
 
 from _shared.corpus import Picture
-from _shared.figures import Calibration
+from _shared.figures import Scores
 from _shared.fitting import MEAN, STD, Pictures, normalise
 from _shared.nets import export
+from _shared.trials import NUDGE
+from _shared.trust import Trust
+
+CHECK_EVERY = 8
+"""Scores of a face track between two looks at its stability: one a second, for an eighth more inference."""
+
+_OVER = {
+    "size_px": "longer side of the landmarks' box, px of the frame",
+    "sharpness": "variance of the Laplacian at 96 px in common light",
+    "luma": "mean luma of the face, 0..255",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What engine.toml says beside the calibration and the checksum."""
+    """What engine.toml says beside the calibration and the checksums."""
 
     name: str
     version: str
@@ -27,37 +42,63 @@ class Card:
     data_terms: str
     size: int
     scale: float
-    min_size_px: int
-    full_size_px: int
 
 
-def write(net: nn.Module, card: Card, calibration: Calibration, folder: Path) -> None:
-    """Write the three files into ``folder``; each appears only when complete."""
+def write(net: nn.Module, card: Card, trust: Trust, folder: Path) -> None:
+    """Write the four files into ``folder``; each appears only when complete."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = folder / "model.onnx"
     draft = folder / "model.part.onnx"
     export(net, card.size, draft)
     inputs = normalise(drawn_pictures(card.size))
-    outputs = run(draft, inputs)
-    np.savez_compressed(folder / "golden.part.npz", inputs=inputs, outputs=outputs)
-    (folder / "engine.part.toml").write_text(manifest(card, calibration, draft))
-    for draft_name, name in (
-        ("model.part.onnx", model.name),
-        ("golden.part.npz", "golden.npz"),
-        ("engine.part.toml", "engine.toml"),
-    ):
-        (folder / draft_name).replace(folder / name)
+    np.savez_compressed(folder / "golden.part.npz", inputs=inputs, outputs=run(draft, inputs))
+    draft.replace(folder / "model.onnx")
+    (folder / "golden.part.npz").replace(folder / "golden.npz")
+    describe(card, trust, folder)
+
+
+def describe(card: Card, trust: Trust, folder: Path) -> None:
+    """Write the fp16 twin and engine.toml of the model that lies in ``folder``."""
+    in_halves(folder / "model.onnx", folder / "model.fp16.part.onnx")
+    (folder / "model.fp16.part.onnx").replace(folder / "model.fp16.onnx")
+    (folder / "engine.part.toml").write_text(manifest(card, trust, folder))
+    (folder / "engine.part.toml").replace(folder / "engine.toml")
+
+
+def in_halves(model: Path, twin: Path) -> None:
+    """Write the float16 twin of a float32 model, its input and output still float32: TensorRT 11 is typed."""
+    half = OnnxModel(convert_float_to_float16(onnx.load(model), keep_io_types=True))
+    half.topological_sort()  # the converter puts the casts of the inputs last
+    onnx.checker.check_model(half.model, full_check=True)
+    onnx.save(half.model, twin)
 
 
 def run(model: Path, inputs: np.ndarray) -> np.ndarray:
     """Logits of a model file by ONNX Runtime, one thread."""
+    return session(model).run(["logit"], {"face": inputs})[0]
+
+
+def session(model: Path) -> onnxruntime.InferenceSession:
+    """A model file in ONNX Runtime, one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["logit"], {"face": inputs})[0])
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
-def manifest(card: Card, calibration: Calibration, model: Path) -> str:
+def judge(model: Path) -> Callable[[Pictures], Scores]:
+    """Logits of pictures by a model file, as ``fitting.logits`` gives them of a net."""
+    loaded = session(model)
+
+    def logits(pictures: Pictures) -> Scores:
+        parts = [
+            loaded.run(["logit"], {"face": normalise(pictures[i : i + 64])})[0]
+            for i in range(0, len(pictures), 64)
+        ]
+        return np.concatenate(parts)[:, 0].astype(np.float64)
+
+    return logits
+
+
+def manifest(card: Card, trust: Trust, folder: Path) -> str:
     """The text of engine.toml."""
     return f"""\
 [engine]
@@ -65,7 +106,9 @@ name = "{card.name}"
 version = "{card.version}"
 task = "{card.task}"
 model = "model.onnx"
-sha256 = "{hashlib.sha256(model.read_bytes()).hexdigest()}"
+sha256 = "{_sha256(folder / "model.onnx")}"
+model_fp16 = "model.fp16.onnx"
+sha256_fp16 = "{_sha256(folder / "model.fp16.onnx")}"
 licence = "{card.licence}"
 data_terms = "{card.data_terms}"
 commercial_use = false
@@ -86,12 +129,61 @@ border = "reflect"          # fills what lies outside the frame
 name = "logit"
 attack = "positive"         # P(attack) = sigmoid(slope * logit + bias)
 
+{calibration(trust)}"""
+
+
+def calibration(trust: Trust) -> str:
+    """The text of [calibration] with its tables."""
+    parts = [
+        f"""\
 [calibration]
-slope = {calibration.slope:.4f}
-bias = {calibration.bias:.4f}
-min_size_px = {card.min_size_px}            # longer side of the landmarks' box: below it the weight is 0
-full_size_px = {card.full_size_px}           # from here on it is 1, linear between
+slope = {trust.calibration.slope:.4f}
+bias = {trust.calibration.bias:.4f}
 """
+    ]
+    parts += [
+        f"""\
+[calibration.weight.{name}]     # {_OVER[name]}; the weight of a score is the product of these curves
+at = {_list(curve.at, "g")}
+weight = {_list(curve.weight, ".3f")}
+count = {list(curve.count)}
+"""
+        for name, curve in trust.curves.items()
+    ]
+    diagram = trust.reliability
+    parts.append(
+        f"""\
+[calibration.reliability]   # on held-out people: what was said, weighed, and what was so
+predicted = {_list(diagram.predicted, ".3f")}
+attack = {_list(diagram.attack, ".3f")}
+count = {list(diagram.count)}
+error = {diagram.error:.4f}
+people = {diagram.people}
+"""
+    )
+    if trust.most_change is not None:
+        parts.append(
+            f"""\
+[calibration.instability]   # a score that moves with the crop is not believed
+every = {CHECK_EVERY}
+zoom = {NUDGE}
+most = {trust.most_change:.2f}
+"""
+        )
+    return "\n".join(parts)
+
+
+def _list(values: Sequence[float], form: str) -> str:
+    return "[" + ", ".join(_decimal(format(value, form)) for value in values) + "]"
+
+
+def _decimal(number: str) -> str:
+    """A float of TOML."""
+    return number if {".", "e"} & set(number) else f"{number}.0"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def drawn_pictures(size: int) -> Pictures:

@@ -9,10 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _shared.codec import recode_clip
-from _shared.corpus import Picture, clip_frames, cut, face_box, find_landmarks, landmark_finder, read_manifest
+from _shared.corpus import (
+    Item,
+    Picture,
+    clip_frames,
+    cut,
+    face_box,
+    find_landmarks,
+    landmark_finder,
+    read_manifest,
+)
 from _shared.fitting import Pictures
 
-_WIDTH, _HEIGHT, _FEWEST, _MOST = 640, 360, 5, 60
+_WIDTH, _HEIGHT, _FEWEST, _MOST, _EVERY = 640, 360, 5, 60, 2
 
 Alter = Callable[[Picture, NDArray[np.float32]], Picture]
 """A frame and the landmarks of its face to an altered frame."""
@@ -23,6 +32,7 @@ class Clip:
     """Frames of one face in a call of 640x360, and its landmarks float32 (frames, 478, 2) in their pixels."""
 
     name: str
+    group: str
     frames: tuple[Picture, ...]
     points: NDArray[np.float32]
 
@@ -30,15 +40,17 @@ class Clip:
 def read_clips(root: Path, face_px: int, most: int = _MOST) -> list[Clip]:
     """The first face of each bona fide clip, scaled so that its landmarks' longer side is ``face_px``.
 
-    ``most`` frames at most, about 10 a second; frames without a face are left out.
+    ``most`` frames at most, every second one; frames without a face are left out.
     """
     clips = []
     with landmark_finder() as finder:
         for item in read_manifest(root, "calls/bona_fide"):
-            seen = list(clip_frames(item.path))[:: 2 if item.path.suffix == ".mp4" else 1][:most]
+            if item.path.suffix == ".gif":  # dithered: no call looks so
+                continue
+            seen = list(clip_frames(item.path))[::_EVERY][:most]
             found = [(frame, points[0]) for frame in seen if (points := find_landmarks(finder, frame, 0.0))]
             if len(found) >= _FEWEST:
-                clips.append(_in_call(item.path.stem, found, face_px))
+                clips.append(_in_call(item, found, face_px))
     return clips
 
 
@@ -60,7 +72,7 @@ def stacked(parts: Sequence[tuple[str, Pictures]]) -> tuple[Pictures, list[str]]
     return np.concatenate([part for _, part in parts]), [name for name, part in parts for _ in part]
 
 
-def _in_call(name: str, found: Sequence[tuple[Picture, NDArray[np.float32]]], face_px: int) -> Clip:
+def _in_call(item: Item, found: Sequence[tuple[Picture, NDArray[np.float32]]], face_px: int) -> Clip:
     scale = face_px / float(np.median([np.ptp(points, axis=0).max() for _, points in found]))
     middle = np.median([points.mean(axis=0) for _, points in found], axis=0)
     matrix = np.array(
@@ -68,7 +80,7 @@ def _in_call(name: str, found: Sequence[tuple[Picture, NDArray[np.float32]]], fa
     )
     frames = tuple(_place(frame, matrix, scale) for frame, _ in found)
     points = np.stack([points * scale + matrix[:, 2] for _, points in found])
-    return Clip(name, frames, points.astype(np.float32))
+    return Clip(item.path.stem, item.group, frames, points.astype(np.float32))
 
 
 def _place(frame: Picture, matrix: NDArray[np.float64], scale: float) -> Picture:

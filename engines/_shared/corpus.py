@@ -1,10 +1,9 @@
 """The pictures a recipe learns from: manifest rows, a split by person, landmarks found once and kept."""
 
-import csv
 import hashlib
 import importlib.metadata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -14,12 +13,13 @@ from numpy.typing import NDArray
 
 from guard.core.errors import EnvironmentProblem, MediaError, ModelError
 from guard.core.geometry import Box, bounding_box
+from guard.simulate.training.listing import CLIPS, FRAMES_OF_A_CLIP, LISTING, Row, read_rows
+from guard.simulate.training.split import is_held_out
 
 Picture = NDArray[np.uint8]
 """uint8 (height, width, 3), RGB."""
 
 LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-_HELD_OUT_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +30,95 @@ class Item:
     attack: bool
     species: str
     group: str
+    original: str = ""
+    """Name, without its ending, of the picture that this attack was made from; empty where unknown."""
 
     @property
     def held_out(self) -> bool:
         """Whether this person (``group``) is kept for validation; by hash, so that it never moves."""
-        digest = hashlib.sha256(self.group.encode()).digest()
-        return int.from_bytes(digest[:4], "big") / 2**32 < _HELD_OUT_SHARE
+        return is_held_out(self.group)
 
 
-def read_manifest(root: Path, folder: str) -> list[Item]:
-    """Rows of ``root``/MANIFEST.tsv whose path starts with ``folder``, in the file's order."""
-    manifest = root / "MANIFEST.tsv"
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a folder of the project's data stands for in a manifest of a team's own."""
+
+    attack: bool | None
+    """Of one class, or of both."""
+    clips: bool = False
+    """Clips as they are, or pictures and frames of clips."""
+
+    def items(self, rows: Sequence[Item]) -> Iterator[Item]:
+        """The rows that play it; a clip gives some frames where pictures are asked for."""
+        for row in rows:
+            is_clip = row.path.suffix.lower() in CLIPS
+            if self.attack in {None, row.attack} and (is_clip or not self.clips):
+                yield from _frames_of(row) if is_clip and not self.clips else (row,)
+
+
+ROLES = {
+    "faces/dfdc_crops/bona_fide": Role(attack=False),
+    "faces/dfdc_crops/attack": Role(attack=True),
+    "faces/ffhq_stylegan": Role(attack=False),
+    "presentation/stock_video_replay": Role(attack=None),
+    "calls/bona_fide": Role(attack=False, clips=True),
+}
+"""Folders that recipes read; a manifest without any of them is a team's own: its rows play these roles."""
+
+FRAME = "#frame="
+"""Stands between a clip's path and the number of a frame, in the path of an item."""
+
+
+def read_manifest(root: Path, folder: str, *, needed: bool = True) -> list[Item]:
+    """Rows of ``root``/MANIFEST.tsv whose path starts with ``folder``, in the file's order.
+
+    Of a team's own manifest, the rows that play the role of that folder; without a folder, all rows.
+    None is an error where some are ``needed``.
+    """
+    manifest = root / LISTING
     if not manifest.is_file():
-        raise MediaError(f"expected {manifest}; --data must name the folder that holds MANIFEST.tsv")
-    with manifest.open(newline="") as lines:
-        rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["path"].startswith(folder)]
-    if not rows:
-        raise MediaError(f"{manifest} has no row under {folder}; the recipe needs that folder")
-    return [Item(root / row["path"], row["label"] == "attack", row["attack"], row["group"]) for row in rows]
+        raise MediaError(f"expected {manifest}; --data must name the folder that holds {LISTING}")
+    rows = read_rows(manifest.read_bytes(), str(manifest))
+    if not folder or any(row.path.startswith(tuple(ROLES)) for row in rows):
+        found = [_item(root, row) for row in rows if row.path.startswith(folder)]
+    else:
+        found = list(ROLES[folder].items([_item(root, row) for row in rows]))
+    if needed and not found:
+        raise MediaError(f"{manifest} has no row under {folder}, and none in its role; the recipe needs some")
+    return found
+
+
+def _item(root: Path, row: Row) -> Item:
+    return Item(root / row.path, row.attack, row.species, row.group, _original(row.note))
+
+
+def _original(note: str) -> str:
+    """The name in a note that begins ``original NAME;``."""
+    word, _, rest = note.partition(" ")
+    return rest.partition(";")[0] if word == "original" else ""
+
+
+def _frames_of(clip: Item) -> Iterator[Item]:
+    """Frames at even distances, as items of their own."""
+    reader = cv2.VideoCapture(str(clip.path))
+    count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+    reader.release()
+    taken = min(FRAMES_OF_A_CLIP, max(count, 1))
+    for index in range(taken):
+        name = f"{clip.path.name}{FRAME}{index * count // taken}"
+        yield replace(clip, path=clip.path.with_name(name))
 
 
 def read_picture(path: Path) -> Picture:
-    """Read one picture as RGB."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    """Read one picture, or one frame of a clip, as RGB."""
+    clip, found, number = str(path).partition(FRAME)
+    if found:
+        reader = cv2.VideoCapture(clip)
+        reader.set(cv2.CAP_PROP_POS_FRAMES, int(number))
+        picture = reader.read()[1]
+        reader.release()
+    else:
+        picture = cv2.imread(clip, cv2.IMREAD_COLOR)
     if picture is None:
         raise MediaError(f"cannot read {path} as a picture; restore it or drop its manifest row")
     return np.ascontiguousarray(picture[:, :, ::-1])
@@ -97,14 +163,10 @@ def find_landmarks(
 def landmarks_of(items: Sequence[Item], cache: Path, told: Callable[[int, int], None]) -> NDArray[np.float32]:
     """Landmarks of the first face of each item, float32 (n, 478, 2), NaN where none is found.
 
-    Kept in ``cache`` (an .npz); found anew when the list of files differs. ``told(done, all)`` hears how far
-    it is.
+    Kept in ``cache``, whose name must change with the files. ``told(done, all)`` hears how far it is.
     """
-    names = np.array([item.path.name for item in items])
     if cache.is_file():
-        with np.load(cache) as kept:
-            if np.array_equal(kept["names"], names):
-                return kept["landmarks"]
+        return np.load(cache)
     points = np.full((len(items), 478, 2), np.nan, np.float32)
     with landmark_finder() as finder:
         for index, item in enumerate(items):
@@ -113,34 +175,38 @@ def landmarks_of(items: Sequence[Item], cache: Path, told: Callable[[int, int], 
                 points[index] = found[0]
             told(index + 1, len(items))
     cache.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, names=names, landmarks=points)
+    draft = cache.with_suffix(".part.npy")
+    np.save(draft, points)
+    draft.replace(cache)
     return points
 
 
+def fingerprint(items: Sequence[Item]) -> str:
+    """Stands for these files in this order, with their sizes and when they were written: 12 hex digits."""
+    digest = hashlib.sha256()
+    for item in items:
+        state = Path(str(item.path).partition(FRAME)[0]).stat()
+        digest.update(f"{item.path}\0{item.original}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:12]
+
+
 def cut(picture: Picture, box: Box, size: int) -> Picture:
-    """The square ``box`` of ``picture`` at ``size`` px, reflected where it leaves the picture."""
-    side = box.width
-    shrinks = side > size
-    scale = size / side
-    matrix = np.array([[scale, 0, -box.x1 * scale], [0, scale, -box.y1 * scale]], np.float64)
-    if shrinks:
-        factor = min(1.0, scale * 1.5)  # area averaging first: a bare warp would alias
-        if factor < 1.0:
-            height, width = picture.shape[:2]
-            picture = cv2.resize(
-                picture,
-                (max(1, round(width * factor)), max(1, round(height * factor))),
-                interpolation=cv2.INTER_AREA,
-            )
-            matrix[:, :2] /= factor
-    return cv2.warpAffine(
-        picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    ).astype(np.uint8)
+    """The square ``box`` in whole pixels at ``size`` px; mirrored and scaled as the product does."""
+    x, y, side = round(box.x1), round(box.y1), max(1, round(box.width))
+    height, width = picture.shape[:2]
+    left, top, right, bottom = (max(0, miss) for miss in (-x, -y, x + side - width, y + side - height))
+    if left or top or right or bottom:
+        picture = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_REFLECT)
+    inner = picture[y + top : y + top + side, x + left : x + left + side]
+    how = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return cv2.resize(inner, (size, size), interpolation=how).astype(np.uint8, copy=False)
 
 
 def face_box(points: NDArray[np.float32], scale: float) -> Box:
-    """The square crop that a manifest's ``scale`` means: of the longer side of the landmarks' box."""
-    return bounding_box(points).square(scale)
+    """The crop that a manifest's ``scale`` means: of the longer side of the landmarks' box; whole pixels."""
+    square = bounding_box(points).square(scale)
+    x, y, side = round(square.x1), round(square.y1), max(1, round(square.width))
+    return Box(x, y, x + side, y + side)
 
 
 def clip_frames(path: Path) -> Iterator[Picture]:

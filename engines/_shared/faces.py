@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from _shared.corpus import Item, Picture, cut, face_box, landmarks_of, read_manifest, read_picture
+from _shared.corpus import Picture, cut, face_box, fingerprint, landmarks_of, read_manifest, read_picture
 from guard.core.geometry import Box
 
 CANVAS_PX = 160
@@ -16,54 +16,90 @@ CANVAS_PX = 160
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """Pictures uint8 (n, 160, 160, 3), landmarks float32 (n, 478, 2) in their pixels, and what they show."""
+    """Pictures uint8 (n, side, side, 3), their landmarks float32 (n, 478, 2) in px, and what they show."""
 
     pictures: NDArray[np.uint8]
     points: NDArray[np.float32]
     attack: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     group: NDArray[np.str_]
+    originals: NDArray[np.uint8]
+    """What each attack was made from, in the very same framing; the picture itself where that is unknown."""
+    has_original: NDArray[np.bool_]
+    name: str
+    """Of what is kept of these very files in this framing."""
 
     def where(self, *, attack: bool, held_out: bool) -> NDArray[np.intp]:
         """Indices of one class on one side of the split by person."""
         return np.flatnonzero((self.attack == attack) & (self.held_out == held_out))
 
 
-def load_faces(root: Path, folder: str, scale: float, cache: Path, most: int | None = None) -> Faces:
-    """Faces of a manifest folder at ``scale`` times their landmarks' box, cached under ``cache``.
+def load_faces(
+    root: Path,
+    folder: str,
+    scale: float,
+    cache: Path,
+    most: int | None = None,
+    *,
+    side: int = CANVAS_PX,
+    needed: bool = True,
+) -> Faces:
+    """Faces of a manifest folder, ``side`` px at ``scale`` times their landmarks' box, kept under ``cache``.
 
-    ``most`` takes every k-th row only, for a quick run. Pictures without landmarks are left out.
+    ``most`` takes every k-th row only, for a quick run. Pictures without landmarks are left out. Without any
+    row it is an error where some are ``needed``.
     """
-    items = read_manifest(root, folder)
+    items = read_manifest(root, folder, needed=needed)
+    if not items:
+        return _no_faces(side)
     if most is not None:
         items = items[:: max(1, len(items) // most)]
-    name = f"{folder.replace('/', '-')}-{len(items)}"
-    points = landmarks_of(items, cache / f"{name}-landmarks.npz", _tell(name))
+    name = f"{folder.replace('/', '-')}-{fingerprint(items)}"
+    points = landmarks_of(items, cache / f"{name}-landmarks.npy", _tell(name))
     found = np.flatnonzero(np.isfinite(points[:, 0, 0]))
     items, points = [items[i] for i in found], points[found]
-    pictures, moved = _canvases(items, points, scale, cache / f"{name}-{scale}.npy")
+    boxes = [face_box(face, scale) for face in points]
+    files = {item.path.stem: item.path for item in read_manifest(root, "")}
+    sources = [files.get(item.original, item.path) for item in items]
+    paths = [item.path for item in items]
+    name = f"{name}-{scale}-{side}"
+    pictures = _canvases(paths, boxes, side, cache / f"{name}.npy")
     return Faces(
         pictures,
-        moved,
+        _moved(points, boxes, side),
         np.array([item.attack for item in items]),
         np.array([item.held_out for item in items]),
         np.array([item.group for item in items]),
+        pictures if sources == paths else _canvases(sources, boxes, side, cache / f"{name}-originals.npy"),
+        np.array([source != path for source, path in zip(sources, paths, strict=True)]),
+        name,
     )
 
 
-def _canvases(
-    items: Sequence[Item], points: NDArray[np.float32], scale: float, cache: Path
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    boxes = [face_box(face, scale) for face in points]
+def _no_faces(side: int) -> Faces:
+    pictures = np.zeros((0, side, side, 3), np.uint8)
+    nobody, no = np.array([], np.str_), np.array([], np.bool_)
+    return Faces(pictures, np.zeros((0, 478, 2), np.float32), no, no, nobody, pictures, no, "")
+
+
+def _moved(points: NDArray[np.float32], boxes: Sequence[Box], side: int) -> NDArray[np.float32]:
+    """Landmarks in the pixels of their canvases."""
     corners = np.array([(box.x1, box.y1) for box in boxes], np.float32)
-    sides = np.array([box.width for box in boxes], np.float32)
-    moved = (points - corners[:, None]) * (CANVAS_PX / sides)[:, None, None]
+    scales = np.array([side / box.width for box in boxes], np.float32)
+    return ((points - corners[:, None]) * scales[:, None, None]).astype(np.float32)
+
+
+def _canvases(paths: Sequence[Path], boxes: Sequence[Box], side: int, cache: Path) -> NDArray[np.uint8]:
+    """The boxes of these pictures, on disk."""
     if not cache.is_file():
-        drawn = np.stack(
-            [cut(read_picture(item.path), box, CANVAS_PX) for item, box in zip(items, boxes, strict=True)]
-        )
-        np.save(cache, drawn)
-    return np.load(cache, mmap_mode="r"), moved.astype(np.float32)
+        draft = cache.with_suffix(".part.npy")
+        shape = (len(paths), side, side, 3)
+        drawn = np.lib.format.open_memmap(draft, "w+", np.uint8, shape)
+        for at, (path, box) in enumerate(zip(paths, boxes, strict=True)):
+            drawn[at] = cut(read_picture(path), box, side)
+        drawn.flush()
+        draft.replace(cache)
+    return np.load(cache, mmap_mode="r")
 
 
 def _tell(name: str) -> Callable[[int, int], None]:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 Scores = NDArray[np.float64]
 """(n,): higher means attack."""
 
+LEAST_SLOPE = 0.01
+"""Given to a net that knows nothing, or the contrary: a larger logit never speaks against an attack."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -18,7 +21,16 @@ class Calibration:
     bias: float = 0.0
 
     def __call__(self, logits: Scores) -> Scores:
-        return 1 / (1 + np.exp(-np.clip(self.slope * logits + self.bias, -40, 40)))
+        return probability(self.log_odds(logits))
+
+    def log_odds(self, logits: Scores) -> Scores:
+        """Log-odds of an attack."""
+        return self.slope * logits + self.bias
+
+
+def probability(log_odds: Scores) -> Scores:
+    """The probability of log-odds, never quite 0 or 1."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -40, 40))))
 
 
 def auc(bona_fide: Scores, attack: Scores) -> float:
@@ -29,12 +41,12 @@ def auc(bona_fide: Scores, attack: Scores) -> float:
 
 
 def equal_error_rate(bona_fide: Scores, attack: Scores) -> float:
-    """The error where as many bona fide pictures are refused as attacks accepted."""
-    thresholds = np.unique(np.concatenate([bona_fide, attack]))
-    refused = np.array([(bona_fide >= t).mean() for t in thresholds])
-    accepted = np.array([(attack < t).mean() for t in thresholds])
-    at = int(np.argmin(np.abs(refused - accepted)))
-    return float((refused[at] + accepted[at]) / 2)
+    """The mean of APCER and BPCER at the threshold where they differ least; bench/ tells the same."""
+    thresholds = np.append(np.unique(np.concatenate([bona_fide, attack])), np.inf)
+    accepted = np.searchsorted(np.sort(attack), thresholds, "left") / attack.size
+    refused = 1 - np.searchsorted(np.sort(bona_fide), thresholds, "left") / bona_fide.size
+    at = int(np.argmin(np.abs(accepted - refused)))
+    return float((accepted[at] + refused[at]) / 2)
 
 
 def rates(
@@ -55,8 +67,13 @@ def summary(name: str, bona_fide: Scores, attack: Scores, calibration: Calibrati
     )
 
 
-def calibrate(bona_fide: Scores, attack: Scores, rounds: int = 60) -> Calibration:
-    """Platt's logistic fit by Newton's method, both classes weighing the same, with his smoothed targets."""
+def calibrate(
+    bona_fide: Scores, attack: Scores, trust: tuple[Scores, Scores] | None = None, rounds: int = 60
+) -> Calibration:
+    """Platt's logistic fit by Newton's method, both classes weighing the same, with his smoothed targets.
+
+    ``trust`` holds a factor on the log-odds of each bona fide picture and of each attack.
+    """
     x = np.concatenate([bona_fide, attack])
     y = np.concatenate(
         [
@@ -68,13 +85,15 @@ def calibrate(bona_fide: Scores, attack: Scores, rounds: int = 60) -> Calibratio
         [np.full(len(bona_fide), 0.5 / len(bona_fide)), np.full(len(attack), 0.5 / len(attack))]
     )
     rows = np.stack([x, np.ones_like(x)], 1)
+    if trust is not None:
+        rows *= np.concatenate(trust)[:, None]
     found = np.array([1.0, 0.0])
     for _ in range(rounds):
-        p = 1 / (1 + np.exp(-np.clip(rows @ found, -40, 40)))
+        p = probability(rows @ found)
         slope = rows.T @ (weight * (p - y)) + 1e-4 * found
         curve = (rows * (weight * p * (1 - p))[:, None]).T @ rows + 1e-4 * np.eye(2)
         found = found - np.clip(np.linalg.solve(curve, slope), -1, 1)
-    return Calibration(float(found[0]), float(found[1]))
+    return Calibration(max(float(found[0]), LEAST_SLOPE), float(found[1]))
 
 
 def clip_means(scores: Scores, clips: Sequence[str], calibration: Calibration) -> Mapping[str, float]:

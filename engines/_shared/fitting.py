@@ -4,13 +4,18 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+
+from guard.core.errors import ModelError
 
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
@@ -18,8 +23,19 @@ STD = (58.395, 57.12, 57.375)
 Pictures = NDArray[np.uint8]
 """uint8 (n, size, size, 3), RGB."""
 
-MakeBatch = Callable[[int], tuple[Pictures, NDArray[np.float32]]]
-"""Pictures and labels (n,), 1 = attack, of a step; the same step always gives the same batch."""
+
+class Batch(NamedTuple):
+    """What a step learns from."""
+
+    pictures: Pictures
+    labels: NDArray[np.float32]
+    """(n,): 1 = attack."""
+    masks: NDArray[np.float32] | None = None
+    """(n, size / 16, size / 16), 0..1: the share of each cell that was altered, NaN where nobody knows."""
+
+
+MakeBatch = Callable[[int], Batch]
+"""The batch of a step; the same step always gives the same batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,10 @@ class Plan:
     warm_up: float = 0.08
     smoothing: float = 0.05
     averaging: float = 0.997
+    mapping: float = 0.5
+    """Weight of learning where beside learning whether."""
+    of: str = ""
+    """What is learned from: a state of something else is not gone on from."""
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then a cosine to nothing."""
@@ -43,14 +63,14 @@ class Plan:
         return self.peak_rate * 0.5 * (1 + float(np.cos(np.pi * (share - self.warm_up) / (1 - self.warm_up))))
 
 
-class _Batches(Dataset[tuple[Pictures, NDArray[np.float32]]]):
+class _Batches(Dataset[Batch]):
     def __init__(self, make: MakeBatch, first: int, steps: int) -> None:
         self._make, self._first, self._steps = make, first, steps
 
     def __len__(self) -> int:
         return self._steps - self._first
 
-    def __getitem__(self, index: int) -> tuple[Pictures, NDArray[np.float32]]:
+    def __getitem__(self, index: int) -> Batch:
         return self._make(self._first + index)
 
 
@@ -71,12 +91,18 @@ def fit(
     """Train ``net`` and return the averaged net; ``check(step, averaged)`` is called now and then.
 
     ``state`` is written at each check; where it is there already, training goes on from it.
+
+    Raises:
+        ModelError: the state is one of another plan.
     """
     torch.set_flush_denormal(True)
     net = copy.deepcopy(net).to(memory_format=torch.channels_last)  # the one handed in stays as it is
     averaged = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.peak_rate, weight_decay=plan.weight_decay)
-    first = _restore(state, net, averaged, optimiser)
+    run = _Run(net, averaged, optimiser)
+    first = run.restore(state, plan)
+    if first == plan.steps:  # it was stopped before the check had ended
+        check(first, averaged.eval())
     loader = DataLoader(
         _Batches(make, first, plan.steps),
         batch_size=None,
@@ -84,27 +110,20 @@ def fit(
         prefetch_factor=6,
         worker_init_fn=lambda _: cv2.setNumThreads(1),
         collate_fn=lambda batch: batch,
+        generator=torch.Generator(),  # else it would take from the draws of the net
     )
     recent = 0.7
-    for step, (pictures, labels) in enumerate(loader, first):
-        smooth = labels * (1 - 2 * plan.smoothing) + plan.smoothing
-        loss = _learn(net, optimiser, pictures, smooth, plan.rate(step))
-        _average(averaged, net, min(plan.averaging, (step + 1) / (step + 10)))
-        recent += 0.02 * (loss - recent)
-        if (step + 1) % 50 == 0:
-            print(f"step {step + 1}/{plan.steps} loss {recent:.3f}", flush=True)
-        if (step + 1) % plan.check_every == 0 or step + 1 == plan.steps:
-            _keep(state, net, averaged, optimiser, step + 1)
-            check(step + 1, averaged.eval())
+    with Progress(console=Console(stderr=True)) as bar:
+        for step, batch in enumerate(bar.track(loader, plan.steps, first, description="training"), first):
+            loss = _learn(net, optimiser, Batch(*batch), plan, plan.rate(step))
+            _average(averaged, net, min(plan.averaging, (step + 1) / (step + 10)))
+            recent += 0.02 * (loss - recent)
+            if (step + 1) % max(1, plan.steps // 100) == 0:
+                print(f"step {step + 1}/{plan.steps} loss {recent:.3f}", flush=True)
+            if (step + 1) % plan.check_every == 0 or step + 1 == plan.steps:
+                run.keep(state, plan, step + 1)
+                check(step + 1, averaged.eval())
     return averaged.eval()
-
-
-@torch.no_grad()
-def mean_of(first: nn.Module, second: nn.Module) -> nn.Module:
-    """The net half way between two on one path of training (Wortsman et al., "Model soups", 2022)."""
-    between = copy.deepcopy(first)
-    _average(between, second, 0.5)
-    return between.eval()
 
 
 def logits(net: nn.Module, pictures: Pictures, batch: int = 32) -> NDArray[np.float64]:
@@ -117,24 +136,30 @@ def logits(net: nn.Module, pictures: Pictures, batch: int = 32) -> NDArray[np.fl
     return np.concatenate(parts).astype(np.float64)
 
 
-def _learn(
-    net: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    pictures: Pictures,
-    wanted: NDArray[np.float32],
-    rate: float,
-) -> float:
+def _learn(net: nn.Module, optimiser: torch.optim.Optimizer, batch: Batch, plan: Plan, rate: float) -> float:
+    """One step; the loss of telling whether."""
     net.train()
     for group in optimiser.param_groups:
         group["lr"] = rate
-    loss = nn.functional.binary_cross_entropy_with_logits(
-        net(to_tensor(pictures))[:, 0], torch.from_numpy(wanted)
-    )
+    pictures = to_tensor(batch.pictures)
+    wanted = torch.from_numpy(batch.labels) * (1 - 2 * plan.smoothing) + plan.smoothing
+    if batch.masks is None:
+        logit, mapping = net(pictures), torch.zeros(())
+    else:
+        logit, where = net.mapped(pictures)
+        mapping = _mapping_loss(where, torch.from_numpy(batch.masks))
+    loss = nn.functional.binary_cross_entropy_with_logits(logit[:, 0], wanted)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    (loss + plan.mapping * mapping).backward()
     nn.utils.clip_grad_norm_(net.parameters(), 5.0)
     optimiser.step()
     return float(loss.detach())
+
+
+def _mapping_loss(where: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy over the cells that somebody knows about."""
+    known = masks.isfinite()
+    return nn.functional.binary_cross_entropy_with_logits(where[known], masks[known])
 
 
 @torch.no_grad()
@@ -146,27 +171,36 @@ def _average(averaged: nn.Module, net: nn.Module, keep: float) -> None:
             ours.copy_(theirs)
 
 
-def _keep(
-    state: Path, net: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer, step: int
-) -> None:
-    torch.save(
-        {
-            "step": step,
-            "net": net.state_dict(),
-            "averaged": averaged.state_dict(),
-            "optimiser": optimiser.state_dict(),
-        },
-        state,
-    )
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What training changes."""
 
+    net: nn.Module
+    averaged: nn.Module
+    optimiser: torch.optim.Optimizer
 
-def _restore(state: Path, net: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    if not state.is_file():
-        return 0
-    kept = torch.load(state, weights_only=True)
-    net.load_state_dict(kept["net"])
-    averaged.load_state_dict(kept["averaged"])
-    optimiser.load_state_dict(kept["optimiser"])
-    step: int = kept["step"]
-    print(f"going on from step {step} ({state})", flush=True)
-    return step
+    def keep(self, state: Path, plan: Plan, step: int) -> None:
+        """Write it whole: a run that is stopped here goes on from the state before."""
+        draft = state.with_suffix(".part")
+        parts = {"net": self.net, "averaged": self.averaged, "optimiser": self.optimiser}
+        kept = {name: part.state_dict() for name, part in parts.items()}
+        torch.save(kept | {"plan": repr(plan), "step": step, "draws": torch.get_rng_state()}, draft)
+        draft.replace(state)
+
+    def restore(self, state: Path, plan: Plan) -> int:
+        """Go back to what was kept, where something was; the steps that were done by then."""
+        if not state.is_file():
+            return 0
+        kept = torch.load(state, weights_only=True)
+        if kept["plan"] != repr(plan):
+            raise ModelError(
+                f"{state}: expected the state of {plan}, came one of {kept['plan']};"
+                " remove the file, or name another --work"
+            )
+        self.net.load_state_dict(kept["net"])
+        self.averaged.load_state_dict(kept["averaged"])
+        self.optimiser.load_state_dict(kept["optimiser"])
+        torch.set_rng_state(kept["draws"])
+        step: int = kept["step"]
+        print(f"going on from step {step} ({state})", flush=True)
+        return step

@@ -20,6 +20,10 @@ _STAGES = (
 )
 """Expansion, channels, blocks, stride of the first block (table 2 of the paper)."""
 
+_MAPPED = 5
+_MAPPED_LAYERS = 1 + sum(blocks for _, _, blocks, _ in _STAGES[:_MAPPED])
+"""The last stage of 16 px a cell, and the layers up to its end."""
+
 
 def _conv(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     return nn.Sequential(
@@ -65,9 +69,16 @@ class MobileNetV2(nn.Module):
         layers.append(_conv(inside, top, 1))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(top, 1))
+        self.where = nn.Conv2d(_STAGES[_MAPPED - 1][1], 1, 1)
+        """Says of each 16 x 16 px whether it was altered: for training, left out of the ONNX file."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x).mean((2, 3)))
+
+    def mapped(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The logit (n, 1) and the logits (n, side / 16, side / 16) of where; needs five stages or more."""
+        middle = self.features[:_MAPPED_LAYERS](x)
+        return self.classifier(self.features[_MAPPED_LAYERS:](middle).mean((2, 3))), self.where(middle)[:, 0]
 
 
 def imagenet_weights() -> dict[str, Tensor]:

@@ -1,16 +1,18 @@
-r"""Makes face-manipulation again: MobileNetV2 at 128 px on swaps, self-blends, landmark swaps and StyleGAN.
+r"""Makes face-manipulation again: MobileNetV2 on swaps beside their originals, self-blends, generated faces.
 
     python engines/face-manipulation/recipe.py --data ../shared/data --out engines/face-manipulation \
         --work /tmp/caches
 
-About an hour on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and
+About 75 minutes on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and
 the state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the
-repository.
+repository. ``--without FAMILY`` leaves a family of attacks out, to see what the others teach of it;
+``--bona-fide-only`` leaves out all that somebody else made, as a team with nothing but clean faces would.
 """
 
 import argparse
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,54 +27,58 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 from _shared import artefact, calls, codec, fitting, nets, trials
 from _shared.faces import Faces, frame, load_faces
 
-from guard.simulate.training.blend import landmark_swap, self_blend
+from guard.simulate.training.blend import difference_mask, landmark_swap, part_swap, self_blend
 from guard.simulate.training.degrade import Call, degrade
-from guard.simulate.training.pictures import chance
+from guard.simulate.training.pictures import Mask, Picture, Points, chance
 
 CANVAS_SCALE = 1.2
+CANVAS_PX = 224
 CARD = artefact.Card(
     name="face-manipulation",
-    version="0.1.0",
+    version="0.2.0",
     task="manipulation",
     licence="research use only; the recipe is Apache-2.0, these weights are not",
     data_terms="research use only: trained on DFDC crops and FFHQ/StyleGAN pictures,"
     " started from ImageNet weights",
-    size=128,
+    size=160,
     scale=1.0,
-    min_size_px=48,
-    full_size_px=96,
 )
 SEED = 20
+FRAMED_PX = 200
+FAMILIES = ("dfdc", "stylegan", "self-blends", "landmark-swaps")
 
 Rng = np.random.Generator
+Face = tuple[Picture, Points, str]
+"""A picture, its landmarks, and who it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A cycle of training: how long, how fast, on what, through how poor a call."""
+    """A cycle of training: how long, how fast, at how many pixels, through how poor a call."""
 
+    number: int
     name: str
     steps: int
     peak_rate: float
-    ffhq: float
-    """Share of FFHQ among the bona fide faces."""
-    mix: tuple[int, int, int, int]
-    """Bona fide faces, self-blends (each beside its base), DFDC swaps, landmark swaps; and one StyleGAN."""
+    size: int
     strength: tuple[float, float]
-    """Of the call, at the start and from the middle of the phase on."""
+    """Largest of the poorer two thirds of the calls, at the start and from the middle of the phase on."""
     smallest_px: int
 
-    def call(self, step: int) -> Call:
-        """The call of a step: rougher and rougher until half time."""
+    def call(self, step: int, rng: Rng) -> Call:
+        """A call of this step: one in three is good, the others rougher and rougher until half time."""
         low, high = self.strength
-        return Call(low + (high - low) * min(1.0, 2 * step / self.steps), self.smallest_px)
+        largest = low + (high - low) * min(1.0, 2 * step / self.steps)
+        strength = 0.1 if chance(rng, 0.35) else rng.uniform(0.1, largest)
+        return Call(strength, self.smallest_px, FRAMED_PX)
 
 
 PHASES = (
-    Phase("broad", 2200, 1e-3, 0.125, (10, 5, 7, 4), (0.15, 1.0), 48),
-    # what no eye could tell (48 px, JPEG 30) only blurs the labels: milder, and more of what is hard
-    Phase("fine", 1000, 6e-4, 0.2, (9, 5, 9, 3), (0.2, 0.6), 64),
+    Phase(0, "broad", 3400, 1e-3, 128, (0.3, 0.9), 64),
+    Phase(1, "fine", 1300, 4e-4, 160, (0.7, 0.9), 56),  # more pixels once the net knows what to look for
 )
+MIX = {"dfdc": 8, "self-blends": 5, "landmark-swaps": 2, "stylegan": 2}
+"""Attacks in each batch of 34, each beside its own base, the last beside a photograph of somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,50 +108,120 @@ class Corpus:
             self.ffhq.where(attack=True, held_out=held_out),
         )
 
-    def person(
-        self, pool: Pool, rng: Rng, ffhq: float = 0.125
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """A bona fide face with its landmarks, a share ``ffhq`` of them from FFHQ."""
+    def person(self, pool: Pool, rng: Rng, ffhq: float = 0.15) -> Face:
+        """A bona fide face, a share ``ffhq`` of them from FFHQ."""
         faces, among = (self.ffhq, pool.ffhq) if chance(rng, ffhq) else (self.bona_fide, pool.dfdc_bona_fide)
         at = rng.choice(among)
-        return faces.pictures[at], faces.points[at]
+        return np.asarray(faces.pictures[at]), faces.points[at], str(faces.group[at])
 
 
-def shown(canvas: NDArray[np.uint8], call: Call, rng: Rng) -> NDArray[np.uint8]:
-    """A canvas as the net sees it in a call: framed with some slack, degraded, 128 px."""
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A bona fide picture and an attack, and where the attack lies; NaN where nobody knows."""
+
+    base: Picture
+    attack: Picture
+    mask: Mask
+    who: str
+    same_call: bool = True
+    """Whether both go through one and the same call: so that only the attack differs."""
+
+
+def read_corpus(root: Path, work: Path, most: int | None) -> Corpus:
+    """The three folders, or what plays their roles; a team of its own may have no attacks."""
+    load = partial(load_faces, root, scale=CANVAS_SCALE, cache=work, most=most, side=CANVAS_PX)
+    attacks = load("faces/dfdc_crops/attack", needed=False)
+    return Corpus(load("faces/dfdc_crops/bona_fide"), attacks, load("faces/ffhq_stylegan"))
+
+
+def dfdc_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
+    """A swap beside its original; at times only a part of it, laid in anew."""
+    at = rng.choice(pool.dfdc_attack)
+    swap, original = np.asarray(corpus.swaps.pictures[at]), np.asarray(corpus.swaps.originals[at])
+    who = str(corpus.swaps.group[at])
+    if not corpus.swaps.has_original[at]:
+        nowhere = np.full(swap.shape[:2], np.nan, np.float32)
+        return Pair(corpus.person(pool, rng)[0], swap, nowhere, who, same_call=False)
+    if chance(rng, 0.2):
+        return Pair(original, *part_swap(original, swap, corpus.swaps.points[at], rng), who)
+    return Pair(original, swap, difference_mask(original, swap), who)
+
+
+def self_blend_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
+    """A face blended with itself beside itself."""
+    base, points, who = corpus.person(pool, rng)
+    return Pair(base, *self_blend(base, points, rng), who)
+
+
+def landmark_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
+    """Another person's face laid over one, beside it."""
+    *target, who = corpus.person(pool, rng)
+    *source, _ = corpus.person(pool, rng)
+    return Pair(target[0], *landmark_swap(*target, *source, rng), who)
+
+
+def generated_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
+    """A StyleGAN face beside a photograph of somebody else."""
+    at = rng.choice(pool.stylegan)
+    generated = np.asarray(corpus.ffhq.pictures[at])
+    whole, photograph = np.ones(generated.shape[:2], np.float32), corpus.ffhq.pictures[rng.choice(pool.ffhq)]
+    return Pair(np.asarray(photograph), generated, whole, str(corpus.ffhq.group[at]), same_call=False)
+
+
+PAIRS = {
+    "dfdc": dfdc_pair,
+    "self-blends": self_blend_pair,
+    "landmark-swaps": landmark_pair,
+    "stylegan": generated_pair,
+}
+
+
+def mixed(pool: Pool, left_out: set[str]) -> list[str]:
+    """The families of a batch, one name a pair: those that there is something of, 17 in all."""
+    here = {"dfdc": len(pool.dfdc_attack) > 0, "stylegan": len(pool.stylegan) > 0}
+    names = [name for name, count in MIX.items() for _ in range(count)]
+    left = [name for name in names if name not in left_out and here.get(name, True)]
+    return [left[at * len(left) // len(names)] for at in range(len(names))]
+
+
+def framed(rng: Rng) -> tuple[float, tuple[float, float], bool]:
+    """Zoom, shift and whether mirrored: the slack of a tracker."""
     zoom = CARD.scale / CANVAS_SCALE * rng.uniform(0.88, 1.12)
-    shift = (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04))
-    seen = frame(canvas, 144, zoom, shift, flip=chance(rng, 0.5))
-    return degrade(seen, CARD.size, call, rng, codec.recode)
+    return zoom, (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04)), chance(rng, 0.5)
 
 
-def training_batch(
-    corpus: Corpus, pool: Pool, phase: Phase, step: int
-) -> tuple[fitting.Pictures, NDArray[np.float32]]:
-    """32 crops of a step, mixed as the phase says."""
-    rng, call = np.random.default_rng((SEED, PHASES.index(phase), step)), phase.call(step)
-    bona_fide, blends, swaps, landmark_swaps = phase.mix
-    pictures, labels = [], []
+def shown(
+    canvas: Picture, call: Call, rng: Rng, size: int = CARD.size, framed_px: int = FRAMED_PX
+) -> Picture:
+    """A canvas as the net sees it in a call: framed with some slack, degraded, ``size`` px."""
+    zoom, shift, flip = framed(rng)
+    return degrade(frame(canvas, framed_px, zoom, shift, flip=flip), size, call, rng, codec.recode)
 
-    def add(canvas: NDArray[np.uint8], attack: float, source: Rng) -> None:
-        pictures.append(shown(canvas, call, source))
-        labels.append(attack)
 
-    for _ in range(bona_fide):
-        add(corpus.person(pool, rng, phase.ffhq)[0], 0, rng)
-    for _ in range(blends):
-        base, points = corpus.person(pool, rng, phase.ffhq)
-        blended, _mask = self_blend(base, points, rng)
-        same = int(rng.integers(2**32))  # base and blend go through one and the same call
-        add(base, 0, np.random.default_rng(same))
-        add(blended, 1, np.random.default_rng(same))
-    for at in rng.choice(pool.dfdc_attack, swaps):
-        add(corpus.swaps.pictures[at], 1, rng)
-    for _ in range(landmark_swaps):
-        target, source = (corpus.person(pool, rng, phase.ffhq) for _ in range(2))
-        add(landmark_swap(*target, *source, rng)[0], 1, rng)
-    add(corpus.ffhq.pictures[rng.choice(pool.stylegan)], 1, rng)
-    return np.stack(pictures), np.array(labels, np.float32)
+def cells(mask: Mask, rng: Rng, size: int) -> NDArray[np.float32]:
+    """The mask of a canvas shown with the same draws: float32 (size / 16, size / 16)."""
+    zoom, shift, flip = framed(rng)
+    if np.isnan(mask).any():
+        return np.full((size // 16, size // 16), np.nan, np.float32)
+    seen = frame(np.rint(mask * 255).astype(np.uint8), size, zoom, shift, flip=flip)
+    return cv2.resize(seen, (size // 16, size // 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def training_batch(corpus: Corpus, pool: Pool, mix: Sequence[str], phase: Phase, step: int) -> fitting.Batch:
+    """The pairs of a step, one for each name in ``mix``."""
+    rng = np.random.default_rng((SEED, phase.number, step))
+    pictures, masks = [], []
+    for family in mix:
+        pair, seed = PAIRS[family](corpus, pool, rng), int(rng.integers(2**32))
+        for canvas, mask, other in (
+            (pair.base, np.zeros_like(pair.mask), 0),
+            (pair.attack, pair.mask, 0 if pair.same_call else 1),
+        ):
+            call = phase.call(step, np.random.default_rng(seed + other))
+            pictures.append(shown(canvas, call, np.random.default_rng((seed, other)), phase.size))
+            masks.append(cells(mask, np.random.default_rng((seed, other)), phase.size))
+    labels = np.tile(np.array([0, 1], np.float32), len(mix))
+    return fitting.Batch(np.stack(pictures), labels, np.stack(masks))
 
 
 def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
@@ -153,42 +229,71 @@ def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
     pool, made = corpus.pool(held_out=True), []
     for name, strength in (("clean", 0.0), ("call", 0.7)):
         rng = np.random.default_rng(SEED + 1)
-        call = Call(strength)
-        bona_fide = [corpus.bona_fide.pictures[i] for i in rng.permutation(pool.dfdc_bona_fide)[:most]]
-        shown_bona_fide = np.stack([shown(canvas, call, rng) for canvas in bona_fide])
-        swaps = [corpus.swaps.pictures[i] for i in rng.permutation(pool.dfdc_attack)[:most]]
-        drawn = [corpus.person(pool, rng) for _ in range(most)]
-        blends = [self_blend(*one, rng)[0] for one in drawn]
-        others = [landmark_swap(*one, *corpus.person(pool, rng), rng)[0] for one in drawn]
-        for kind, canvases in (("DFDC swaps", swaps), ("self-blends", blends), ("landmark swaps", others)):
-            attacks = np.stack([shown(canvas, call, rng) for canvas in canvases])
-            made.append(trials.Trial(f"{kind}, {name}", shown_bona_fide, attacks, calibrates=name == "call"))
-        photographs = np.stack([shown(corpus.ffhq.pictures[i], call, rng) for i in pool.ffhq])
-        generated = np.stack([shown(corpus.ffhq.pictures[i], call, rng) for i in pool.stylegan])
-        made.append(trials.Trial(f"StyleGAN against FFHQ, {name}", photographs, generated))
+        show = partial(shown, call=Call(strength, 48, FRAMED_PX), rng=rng)
+        bona_fide = np.stack(
+            [show(corpus.bona_fide.pictures[i]) for i in rng.permutation(pool.dfdc_bona_fide)[:most]]
+        )
+        drawn = [corpus.person(pool, rng, ffhq=0)[:2] for _ in range(most)]
+        others = [corpus.person(pool, rng, ffhq=0)[:2] for _ in range(most)]
+        attacks = {
+            "DFDC swaps": [corpus.swaps.pictures[i] for i in rng.permutation(pool.dfdc_attack)[:most]],
+            "self-blends": [self_blend(*one, rng)[0] for one in drawn],
+            "landmark swaps": [
+                landmark_swap(*one, *other, rng)[0] for one, other in zip(drawn, others, strict=True)
+            ],
+        }
+        for kind, canvases in attacks.items():
+            if not canvases:  # none among a team's own pictures
+                continue
+            made.append(trials.Trial(f"{kind}, {name}", bona_fide, np.stack([show(one) for one in canvases])))
+        if len(pool.stylegan):
+            photographs = np.stack([show(corpus.ffhq.pictures[i]) for i in pool.ffhq])
+            generated = np.stack([show(corpus.ffhq.pictures[i]) for i in pool.stylegan])
+            made.append(trials.Trial(f"StyleGAN against FFHQ, {name}", photographs, generated))
     return made
+
+
+def graded(corpus: Corpus, mix: Sequence[str], count: int) -> trials.HeldOut:
+    """Unseen people at all sizes and qualities of a call, half of them attacked as in training."""
+    pool = corpus.pool(held_out=True)
+    draw = partial(unseen_face, corpus, pool, mixed(pool, set(FAMILIES) - set(mix)))
+    return trials.graded(count, CANVAS_PX / CANVAS_SCALE, SEED + 2, draw)
+
+
+def unseen_face(
+    corpus: Corpus, pool: Pool, mix: Sequence[str], face_px: float, rng: Rng
+) -> tuple[Picture, bool, str]:
+    """A crop of an unseen person of this size in a call, whether it is an attack, and who it is."""
+    attack = chance(rng, 0.5)
+    pair = PAIRS[str(rng.choice(mix))](corpus, pool, rng)
+    px = trials.framed_px(face_px, CARD.scale)
+    canvas = pair.attack if attack else pair.base
+    return shown(canvas, Call(rng.random(), px, px), rng, framed_px=px), attack, pair.who
 
 
 def call_trials(data: Path, corpus: Corpus, frames: int) -> list[trials.CallTrial]:
     """Clips of people in no training set, at the sizes and bitrates of a call."""
-    made, pool = [], corpus.pool(held_out=True)
+    made: list[trials.CallTrial] = []
+    pool, learned = corpus.pool(held_out=True), set(corpus.bona_fide.group[~corpus.bona_fide.held_out])
     for face_px, kbit_s in ((64, 300), (96, 400), (130, 600)):
-        clips = calls.read_clips(data, face_px, frames)
+        clips = [clip for clip in calls.read_clips(data, face_px, frames) if clip.group not in learned]
+        if not clips:
+            return made
         plain = [(clip.name, calls.crops(clip, CARD.scale, CARD.size, kbit_s)) for clip in clips]
         swapped = [
             (clip.name, calls.crops(clip, CARD.scale, CARD.size, kbit_s, swap_in(corpus, pool, index)))
             for index, clip in enumerate(clips)
         ]
         sets = (*calls.stacked(plain), *calls.stacked(swapped))
-        made.append(trials.CallTrial(f"{face_px} px, VP8 {kbit_s} kb/s", *sets))
+        made.append(trials.CallTrial(f"{face_px} px, VP8 {kbit_s} kb/s", face_px, *sets))
     return made
 
 
 def swap_in(corpus: Corpus, pool: Pool, index: int) -> calls.Alter:
     """The training variant of a swap held for a whole clip: one source, one mask shape, one seed."""
-    source, points = corpus.person(pool, np.random.default_rng(SEED + index))
+    source, points, _ = corpus.person(pool, np.random.default_rng(SEED + index))
 
-    def alter(picture: NDArray[np.uint8], at: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def alter(picture: Picture, at: Points) -> Picture:
         return landmark_swap(picture, at, source, points, np.random.default_rng(SEED + index))[0]
 
     return alter
@@ -200,38 +305,48 @@ def main() -> None:
     torch.manual_seed(SEED)
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(1)
-    work, most = arguments.work, 200 if arguments.quick else None
+    work, quick = arguments.work, arguments.quick
+    card = replace(CARD, name=arguments.name)
     arguments.out.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
-    corpus = Corpus(
-        *(
-            load_faces(arguments.data, folder, CANVAS_SCALE, work, most)
-            for folder in ("faces/dfdc_crops/bona_fide", "faces/dfdc_crops/attack", "faces/ffhq_stylegan")
-        )
-    )
-    unseen = held_out_trials(corpus, 40 if arguments.quick else 200)
-    in_calls = call_trials(arguments.data, corpus, 8 if arguments.quick else 40)
+    corpus = read_corpus(arguments.data, work, 200 if quick else None)
+    pool, done = corpus.pool(held_out=False), 0
+    mix = mixed(pool, {"dfdc", "stylegan"} if arguments.bona_fide_only else set(arguments.without))
+    calibrating = graded(corpus, mix, 300 if quick else 4000)
+    unseen = held_out_trials(corpus, 40 if quick else 400)
+    in_calls = call_trials(arguments.data, corpus, 8 if quick else 40)
     print("held-out sets made", flush=True)
-    pool = corpus.pool(held_out=False)
 
-    def check(step: int, averaged: nn.Module) -> None:
-        calibration, lines = trials.report(averaged, unseen, in_calls)
+    def check(step: int, judge: trials.Judge, net: nn.Module | None) -> None:
+        trust, lines = trials.report(judge, calibrating, unseen, in_calls, card.scale)
         print(*lines, sep="\n", flush=True)
-        artefact.write(averaged, CARD, calibration, arguments.out)
-        (work / "face-manipulation.txt").write_text("\n".join([f"after {step} steps", *lines]) + "\n")
+        if net is None:
+            artefact.describe(card, trust, arguments.out)
+        else:
+            artefact.write(net, card, trust, arguments.out)
+        (work / f"{arguments.name}.txt").write_text("\n".join([f"after {step} steps", *lines]) + "\n")
 
+    if arguments.calibrate:
+        check(0, artefact.judge(arguments.out / "model.onnx"), None)
+        return
     net: nn.Module = nets.MobileNetV2()
     nets.start_from_imagenet(net)
-    ends = []
-    for phase in PHASES:
-        print(f"phase {phase.name}", flush=True)
-        steps = 10 if arguments.quick else phase.steps
-        plan = fitting.Plan(steps, phase.peak_rate, SEED, check_every=10 if arguments.quick else 250)
-        make = partial(training_batch, corpus, pool, phase)
-        net = fitting.fit(net, make, plan, work / f"face-manipulation-{phase.name}.pt", check)
-        ends.append(net)
-    print("mean of both phases", flush=True)
-    check(plan.steps, fitting.mean_of(*ends))
+    for whole in PHASES:
+        steps = 10 if quick else round(whole.steps * arguments.share)
+        phase, of = replace(whole, steps=steps), ", ".join(f"{mix.count(name)} {name}" for name in FAMILIES)
+        print(f"phase {phase.name}, each batch: {of}", flush=True)
+        plan = fitting.Plan(steps, phase.peak_rate, SEED, 10 if quick else 850, of=of)
+        make = partial(training_batch, corpus, pool, mix, phase)
+
+        def look(step: int, averaged: nn.Module, end: int = steps, before: int = done) -> None:
+            judge = partial(fitting.logits, averaged)
+            if step == end:
+                check(before + step, judge, averaged)
+            else:
+                print(*trials.summaries(judge, unseen), sep="\n", flush=True)
+
+        net = fitting.fit(net, make, plan, work / f"{arguments.name}-{phase.name}.pt", look)
+        done += steps
 
 
 def parse() -> argparse.Namespace:
@@ -249,8 +364,17 @@ def parse() -> argparse.Namespace:
         required=True,
         help="caches and the training state, outside the repository: faces",
     )
+    parser.add_argument("--name", default=CARD.name, help="of the engine, as its folder is called")
     parser.add_argument(
         "--threads", type=int, default=1, help="torch threads; a second one pays only on idle cores"
+    )
+    parser.add_argument(
+        "--without", action="append", default=[], choices=FAMILIES, help="leave a family of attacks out"
+    )
+    parser.add_argument("--bona-fide-only", action="store_true", help="learn from what we made ourselves")
+    parser.add_argument("--share", type=float, default=1.0, help="of the steps of the whole plan")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="only calibrate the model.onnx in --out anew"
     )
     parser.add_argument("--quick", action="store_true", help="a few steps on a few pictures")
     return parser.parse_args()

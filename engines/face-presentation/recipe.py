@@ -1,16 +1,17 @@
-r"""Makes face-presentation again: the shallow part of MobileNetV2 on made photos and replays of faces.
+r"""Makes face-presentation again: the shallow part of MobileNetV2 on made prints, cards and replays of faces.
 
     python engines/face-presentation/recipe.py --data ../shared/data --out engines/face-presentation \
         --work /tmp/caches
 
-About 20 minutes on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and the
+About 30 minutes on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and the
 state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the
 repository.
 """
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -21,30 +22,41 @@ from torch import nn
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
 
-from _shared import artefact, calls, codec, figures, fitting, nets, trials
+from _shared import artefact, calls, codec, fitting, nets, trials, trivial
 from _shared.corpus import cut, face_box
-from _shared.faces import CANVAS_PX, Faces, frame, load_faces, tightened
+from _shared.faces import CANVAS_PX, Faces, load_faces, tightened
+from _shared.likeness import groups, likenesses
 
+from guard.core.geometry import Box
 from guard.simulate.training import present
 from guard.simulate.training.degrade import Call, degrade
-from guard.simulate.training.pictures import chance
+from guard.simulate.training.persons import person_mask, surrounded
+from guard.simulate.training.pictures import chance, to_bytes
+from guard.simulate.training.scene import place
+from guard.simulate.training.split import is_held_out
 
-CANVAS_SCALE = 1.7
+CANVAS_SCALE = 2.2
 CARD = artefact.Card(
     name="face-presentation",
-    version="0.1.0",
+    version="0.2.0",
     task="presentation",
     licence="research use only; the recipe is Apache-2.0, these weights are not",
-    data_terms="research use only: trained on FFHQ/StyleGAN pictures, DFDC crops and clips of LivePortrait"
-    " and VideoReTalking, started from ImageNet weights",
+    data_terms="research use only: trained on FFHQ/StyleGAN pictures, DFDC crops, clips of LivePortrait"
+    " and VideoReTalking and crops of stock video, started from ImageNet weights",
     size=128,
-    scale=1.6,
-    min_size_px=56,
-    full_size_px=120,
+    scale=1.9,
 )
+CALL_PX = (84, 144)
+"""Sides of the crop in the calls that are learned from: faces of 44 to 76 px, and no larger net input."""
+CELL_PX = 16
+"""Side of the cells of which the net learns whether they show an instrument."""
 RAMP_SHARE = 0.5
-SEED = 40
+SEED = 41
 HELD_OUT_CLIPS = ("liveportrait_d9", "liveportrait_d10", "vretalk_1")
+SPECIES = ("photo", "telephone", "monitor", "photo", "card", "telephone", "monitor")
+"""Attacks of a batch, in turn."""
+HELD_OUT_EVERY = 3
+"""Of the groups of recorded faces that look alike, each third is never learned from."""
 
 Rng = np.random.Generator
 Canvas = NDArray[np.uint8]
@@ -52,137 +64,247 @@ Points = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """A bona fide picture with its surroundings, where the face is, who it is."""
+
+    canvas: Canvas
+    points: Points
+    name: str
+    mask: Canvas | None = None
+    """255 on the person; None where nobody looked for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Corpus:
-    """People before a camera: with their surroundings, in clips, and as tight crops."""
+    """People before a camera: with their surroundings, in clips, and as tight crops; and recorded replays."""
 
     portraits: Faces
+    masks: NDArray[np.uint8]
     crops: Faces
-    clips: list[tuple[Canvas, Points]]
+    clips: list[Person]
+    recorded: Faces
+    likeness: NDArray[np.intp]
+    """The group of each recorded face."""
 
-    def person(self, rng: Rng, *, held_out: bool) -> tuple[Canvas, Points, bool]:
-        """A canvas, its landmarks, and whether its surroundings are unknown (a tight crop)."""
-        if not held_out and chance(rng, 0.2):
-            return *self.clips[int(rng.integers(len(self.clips)))], False
-        tight = chance(rng, 0.35)
-        faces = self.crops if tight else self.portraits
+    def person(self, rng: Rng, *, held_out: bool) -> Person:
+        """Somebody from either side of the split; those in clips are learned from only."""
+        if self.clips and not held_out and chance(rng, 0.2):
+            return self.clips[int(rng.integers(len(self.clips)))]
+        if chance(rng, 0.25):
+            return self._placed(self._of(self.crops, None, rng, held_out=held_out), rng, held_out=held_out)
+        return self._of(self.portraits, self.masks, rng, held_out=held_out)
+
+    def _placed(self, person: Person, rng: Rng, *, held_out: bool) -> Person:
+        """Half of the tight crops fade into somebody else's surroundings, whatever is then made of them."""
+        if chance(rng, 0.5):
+            return person
+        others = np.flatnonzero(self.portraits.held_out == held_out)
+        behind = np.asarray(self.portraits.pictures[rng.choice(others)])
+        around = place(behind.shape[:2], behind, rng)
+        return replace(person, canvas=surrounded(person.canvas, person.points, around, rng))
+
+    @staticmethod
+    def _of(faces: Faces, masks: Canvas | None, rng: Rng, *, held_out: bool) -> Person:
         at = rng.choice(np.flatnonzero(faces.held_out == held_out))
-        return np.asarray(faces.pictures[at]), faces.points[at], tight
+        mask = None if masks is None else masks[at]
+        return Person(np.asarray(faces.pictures[at]), faces.points[at], str(faces.group[at]), mask)
+
+    def replays(self, *, attack: bool, held_out: bool) -> NDArray[np.intp]:
+        """Rows of ``recorded``; where the set names no persons, every third group of likes is held out."""
+        named = len(np.unique(self.recorded.group)) > 1
+        kept = self.recorded.held_out if named else self.likeness % HELD_OUT_EVERY == 1
+        return np.flatnonzero((self.recorded.attack == attack) & (kept == held_out))
+
+    def as_shot(self, at: int) -> present.Shot:
+        """A recorded crop as it is."""
+        picture = np.asarray(self.recorded.pictures[at])
+        mask = np.full(picture.shape[:2], np.float32(self.recorded.attack[at]))
+        return present.Shot(picture, self.recorded.points[at], mask)
 
 
-def shown(canvas: Canvas, points: Points, call: Call, rng: Rng, *, tight: bool) -> Canvas:
-    """A canvas as the net sees it in a call; some lose their surroundings, whatever they show."""
-    if tight or chance(rng, 0.15):
-        canvas = tightened(canvas, points, rng.uniform(0.9, 1.15))
-    zoom = CARD.scale / CANVAS_SCALE * rng.uniform(0.85, 1.1)
-    shift = (rng.uniform(-0.05, 0.05), rng.uniform(-0.05, 0.05))
-    seen = frame(canvas, 152, zoom, shift, flip=chance(rng, 0.5))
-    return degrade(seen, CARD.size, call, rng, codec.recode)
+def bona_fide(person: Person, behind: Canvas, rng: Rng) -> present.Shot:
+    """The person in front of the camera, ``behind`` in what may be their background."""
+    mask = None if person.mask is None else person.mask.astype(np.float32) / 255
+    return present.bona_fide(person.canvas, person.points, rng, behind, mask)
 
 
-def training_batch(corpus: Corpus, call: Call, rng: Rng) -> tuple[fitting.Pictures, NDArray[np.float32]]:
-    """32 crops: 16 bona fide and 16 attacks, half of these made from the same pictures."""
-    pictures, labels = [], []
+def attacked(person: Person, species: str, behind: Canvas, rng: Rng) -> present.Shot:
+    """The person on an instrument, ``behind`` in what may stand behind it."""
+    return present.ATTACKS[species](person.canvas, person.points, rng, behind)
+
+
+def shown(shot: present.Shot, call: Call, rng: Rng, framed_px: int = 144) -> Canvas:
+    """A shot as the net sees it in a call."""
+    return framed(shot, call, rng, framed_px)[0]
+
+
+def framed(
+    shot: present.Shot, call: Call, rng: Rng, framed_px: int = 144
+) -> tuple[Canvas, NDArray[np.float32]]:
+    """A shot as the net sees it in a call, and the share of the instrument in each cell of 16 px.
+
+    Some lose their surroundings, whatever they show.
+    """
+    layers = [shot.picture, to_bytes(shot.mask * 255)]
+    if chance(rng, 0.16):
+        factor = rng.uniform(0.9, 1.3)
+        layers = [tightened(layer, shot.points, factor) for layer in layers]
+    plain = face_box(shot.points, CARD.scale * rng.uniform(0.85, 1.1))
+    x, y = plain.width * rng.uniform(-0.04, 0.04, 2)
+    box = Box(plain.x1 + x, plain.y1 + y, plain.x2 + x, plain.y2 + y)
+    flips = chance(rng, 0.5)
+    seen, mask = (cut(layer, box, framed_px)[:, :: -1 if flips else 1] for layer in layers)
+    picture = equalised(seen, rng) if chance(rng, 0.15) else np.ascontiguousarray(seen)
+    cells = cv2.resize(mask, (CARD.size // CELL_PX, CARD.size // CELL_PX), interpolation=cv2.INTER_AREA)
+    return degrade(picture, CARD.size, call, rng, codec.recode), cells.astype(np.float32) / 255
+
+
+def equalised(picture: Canvas, rng: Rng) -> Canvas:
+    """The picture with a brightness, contrast and cast that tell nothing of where it came from."""
+    values = picture.astype(np.float32)
+    mean, spread = values.mean((0, 1)), values.std((0, 1)) + 1
+    wanted = rng.uniform(75, 150) + rng.normal(0, 6, 3), rng.uniform(28, 60) * rng.uniform(0.9, 1.1, 3)
+    return to_bytes((values - mean) / spread * wanted[1] + wanted[0])
+
+
+def colourless(shot: present.Shot, rng: Rng) -> present.Shot:
+    """A recorded crop, mostly without the colours that would give it away."""
+    picture = equalised(shot.picture, rng) if chance(rng, 0.85) else shot.picture
+    return present.Shot(picture, shot.points, shot.mask)
+
+
+def training_batch(corpus: Corpus, call: Call, rng: Rng) -> fitting.Batch:
+    """32 crops: 16 bona fide and 16 attacks, half of these of the same people; 2 of each were recorded."""
     people = [corpus.person(rng, held_out=False) for _ in range(24)]
-    for canvas, points, tight in people[:16]:
-        pictures.append(shown(present.bona_fide(canvas, points, rng), points, call, rng, tight=tight))
-        labels.append(0)
-    for index, (canvas, points, tight) in enumerate(people[8:]):
-        attack = present.photo if index % 2 else present.screen
-        pictures.append(shown(attack(canvas, points, rng)[0], points, call, rng, tight=tight))
-        labels.append(1)
-    return np.stack(pictures), np.array(labels, np.float32)
+    others = [people[at].canvas for at in rng.permutation(24)]
+    shots = [bona_fide(person, other, rng) for person, other in zip(people[:16], others, strict=False)]
+    for index, (person, other) in enumerate(zip(people[8:], others[8:], strict=True)):
+        shots.append(attacked(person, SPECIES[index % len(SPECIES)], other, rng))
+    for first, attack in ((0, False), (16, True)):
+        rows = corpus.replays(attack=attack, held_out=False)
+        for at in range(first, first + min(2, len(rows))):
+            shots[at] = colourless(corpus.as_shot(int(rng.choice(rows))), rng)
+    pictures, masks = zip(*(framed(shot, call, rng) for shot in shots), strict=True)
+    return fitting.Batch(np.stack(pictures), np.repeat(np.float32((0, 1)), 16), np.stack(masks))
 
 
-def held_out_trials(corpus: Corpus, recorded: Faces, most: int) -> list[trials.Trial]:
-    """Unseen people with made attacks; and the only recorded attack, replays of stock video, never learnt."""
+def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
+    """Unseen people with made attacks; and recorded replays of groups that were never learned from."""
     made = []
     for name, strength in (("clean", 0.0), ("call", 0.7)):
-        rng, call = np.random.default_rng(SEED + 1), Call(strength, 76, 208)
+        rng, call = np.random.default_rng(SEED + 1), Call(strength, *CALL_PX)
         people = [corpus.person(rng, held_out=True) for _ in range(most)]
-        plain = np.stack([shown(present.bona_fide(c, p, rng), p, call, rng, tight=t) for c, p, t in people])
-        for attack in (present.photo, present.screen):
-            pictures = np.stack([shown(attack(c, p, rng)[0], p, call, rng, tight=t) for c, p, t in people])
-            kind = f"made {attack.__name__}, {name}"
-            made.append(trials.Trial(kind, plain, pictures, calibrates=name == "call"))
-        sides = [
-            np.stack(
-                [shown(recorded.pictures[i], recorded.points[i], call, rng, tight=True) for i in indices]
-            )
-            for indices in (
-                rng.permutation(np.flatnonzero(recorded.attack == attack))[:most] for attack in (False, True)
-            )
-        ]
-        made.append(trials.Trial(f"recorded screen replay, {name}", *sides))
+        pairs = list(zip(people, [person.canvas for person in people[1:] + people[:1]], strict=True))
+        plain = np.stack([shown(bona_fide(p, other, rng), call, rng) for p, other in pairs])
+        for species in present.ATTACKS:
+            pictures = [shown(attacked(p, species, other, rng), call, rng) for p, other in pairs]
+            made.append(trials.Trial(f"made {species}, {name}", plain, np.stack(pictures)))
+        made += recorded_trials(corpus, call, name, rng)
     return made
 
 
-def clip_canvases(data: Path, frames: int) -> list[tuple[Canvas, Points]]:
-    """Frames of the clips that may be learnt from."""
+def recorded_trials(corpus: Corpus, call: Call, name: str, rng: Rng) -> list[trials.Trial]:
+    """The recorded replays as they are, and with all colours alike."""
+    made: list[trials.Trial] = []
+    rows = [corpus.replays(attack=attack, held_out=True) for attack in (False, True)]
+    if not min(len(side) for side in rows):
+        return made
+    for kind, change in (("as they are", None), ("colours made alike", equalised)):
+        sides = []
+        for side in rows:
+            cuts = [shown(corpus.as_shot(int(at)), call, rng) for at in side]
+            sides.append(np.stack(cuts if change is None else [change(seen, rng) for seen in cuts]))
+        made.append(trials.Trial(f"recorded replay, {kind}, {name}", *sides))
+    return made
+
+
+def graded(corpus: Corpus, count: int) -> trials.HeldOut:
+    """Unseen people at all sizes and qualities of a call, half of them attacked: what calibration learns."""
+    return trials.graded(count, CANVAS_PX / CANVAS_SCALE, SEED + 2, partial(unseen_face, corpus))
+
+
+def unseen_face(corpus: Corpus, face_px: float, rng: Rng) -> tuple[Canvas, bool, str]:
+    """A crop of an unseen person of this size in a call, whether it is an attack, and who it is."""
+    person, other = (corpus.person(rng, held_out=True) for _ in range(2))
+    attack = chance(rng, 0.5)
+    species = SPECIES[int(rng.integers(len(SPECIES)))]
+    shot = attacked(person, species, other.canvas, rng) if attack else bona_fide(person, other.canvas, rng)
+    px = trials.framed_px(face_px, CARD.scale)
+    return shown(shot, Call(rng.random(), px, px), rng, px), attack, person.name
+
+
+def kept(clip: calls.Clip) -> bool:
+    """Whether a clip is judged by, not learned from: some of ours by name, others by their person."""
+    return clip.name in HELD_OUT_CLIPS or is_held_out(clip.group)
+
+
+def clip_people(data: Path, frames: int) -> list[Person]:
+    """Frames of the clips that may be learned from."""
     found = []
     for clip in calls.read_clips(data, 94, frames):
-        if clip.name in HELD_OUT_CLIPS or clip.name.startswith("intel"):
+        if kept(clip):
             continue
         for picture, points in zip(clip.frames, clip.points, strict=True):
-            box = face_box(points, CANVAS_SCALE)
-            moved = (points - np.float32((box.x1, box.y1))) * np.float32(CANVAS_PX / box.width)
-            found.append((cut(picture, box, CANVAS_PX), moved))
+            found.append(Person(*on_canvas(picture, points), clip.name))
     return found
 
 
+def on_canvas(picture: Canvas, points: Points) -> tuple[Canvas, Points]:
+    """The surroundings of a face in a frame as a canvas, and its landmarks there."""
+    box = face_box(points, CANVAS_SCALE)
+    moved = (points - np.float32((box.x1, box.y1))) * np.float32(CANVAS_PX / box.width)
+    return cut(picture, box, CANVAS_PX), moved
+
+
 def call_trials(data: Path, frames: int) -> list[trials.CallTrial]:
-    """Clips in a call, bona fide, and with a photo of their first frame or a replay held in their place."""
-    made = []
+    """Clips in a call, bona fide, and with an instrument held in their place."""
+    made: list[trials.CallTrial] = []
     for face_px, kbit_s in ((64, 300), (96, 400), (130, 600)):
-        clips = [clip for clip in calls.read_clips(data, face_px, frames) if clip.name in HELD_OUT_CLIPS]
+        clips = [clip for clip in calls.read_clips(data, face_px, frames) if kept(clip)]
+        if not clips:
+            return made
         plain = [(clip.name, calls.crops(clip, CARD.scale, CARD.size, kbit_s)) for clip in clips]
-        for attack in (present.photo, present.screen):
+        for species in present.ATTACKS:
             attacked = [
-                (c.name, calls.crops(c, CARD.scale, CARD.size, kbit_s, held_up(attack))) for c in clips
+                (c.name, calls.crops(c, CARD.scale, CARD.size, kbit_s, held_up(species, index)))
+                for index, c in enumerate(clips)
             ]
-            name = f"{face_px} px, VP8 {kbit_s} kb/s, made {attack.__name__}, clips in no training set"
-            made.append(trials.CallTrial(name, *calls.stacked(plain), *calls.stacked(attacked)))
+            name = f"{face_px} px, VP8 {kbit_s} kb/s, made {species}, clips in no training set"
+            made.append(trials.CallTrial(name, face_px, *calls.stacked(plain), *calls.stacked(attacked)))
     return made
 
 
-def held_up(attack: "type(present.photo)") -> calls.Alter:
+def held_up(species: str, seed: int) -> calls.Alter:
     """An attack laid over the head in a frame, alike in every frame of a clip."""
 
     def alter(picture: Canvas, points: Points) -> Canvas:
+        canvas, moved = on_canvas(picture, points)
+        shot = present.ATTACKS[species](canvas, moved, np.random.default_rng((SEED, seed)), None)
         box = face_box(points, CANVAS_SCALE)
-        canvas = cut(picture, box, CANVAS_PX)
-        moved = (points - np.float32((box.x1, box.y1))) * np.float32(CANVAS_PX / box.width)
-        attacked = attack(canvas, moved, np.random.default_rng(SEED))[0]
         back = np.array([[box.width / CANVAS_PX, 0, box.x1], [0, box.width / CANVAS_PX, box.y1]])
         size = (picture.shape[1], picture.shape[0])
-        return cv2.warpAffine(attacked, back, size, picture.copy(), borderMode=cv2.BORDER_TRANSPARENT)
+        return cv2.warpAffine(shot.picture, back, size, picture.copy(), borderMode=cv2.BORDER_TRANSPARENT)
 
     return alter
 
 
-def trivial_features(pictures: fitting.Pictures) -> NDArray[np.float64]:
-    """Mean and spread of each colour, saturation and sharpness, (n, 8): what a net must do better than."""
-    values = pictures.astype(np.float32)
-    sharpness = [np.log1p(cv2.Laplacian(picture, cv2.CV_32F).var()) for picture in values]
-    saturation = (values.max(3) - values.min(3)).mean((1, 2))
-    return np.column_stack([values.mean((1, 2)), values.std((1, 2)), saturation, sharpness])
+def masks_of(faces: Faces, cache: Path) -> NDArray[np.uint8]:
+    """Where the person is in each picture, uint8 (n, 160, 160), 255 on them; found once and kept."""
+    if not cache.is_file():
+        found = [to_bytes(person_mask(p, f) * 255) for p, f in zip(faces.pictures, faces.points, strict=True)]
+        np.save(cache, np.stack(found))
+    masks: NDArray[np.uint8] = np.load(cache)
+    return masks
 
 
-def trivial_baseline(make: fitting.MakeBatch, unseen: list[trials.Trial], batches: int) -> list[str]:
-    """AUC of a linear reading of the trivial features, fitted on ``batches`` training batches."""
-    drawn = [make(step) for step in range(batches)]
-    features = np.concatenate([trivial_features(pictures) for pictures, _ in drawn])
-    labels = np.concatenate([labels for _, labels in drawn])
-    mean, spread = features.mean(0), features.std(0) + 1e-6
-    rows = np.column_stack([(features - mean) / spread, np.ones(len(features))])
-    solution = np.linalg.solve(rows.T @ rows + np.eye(rows.shape[1]), rows.T @ (labels * 2 - 1))
-
-    def read(pictures: fitting.Pictures) -> NDArray[np.float64]:
-        return (trivial_features(pictures) - mean) / spread @ solution[:-1]
-
-    return [
-        f"trivial features on {t.name}: AUC {figures.auc(read(t.bona_fide), read(t.attack)):.3f}"
-        for t in unseen
-    ]
+def read_corpus(data: Path, work: Path, *, quick: bool) -> Corpus:
+    """Everything that is learned from or judged by."""
+    folders = ("faces/ffhq_stylegan", "faces/dfdc_crops/bona_fide", "presentation/stock_video_replay")
+    most = 200 if quick else None
+    portraits, crops, recorded = (load_faces(data, folder, CANVAS_SCALE, work, most) for folder in folders)
+    masks = masks_of(portraits, work / f"{portraits.name}-masks.npy")
+    alike = groups(likenesses(recorded.pictures, recorded.points))
+    return Corpus(portraits, masks, crops, clip_people(data, 8 if quick else 60), recorded, alike)
 
 
 def main() -> None:
@@ -194,29 +316,34 @@ def main() -> None:
     work, quick = arguments.work, arguments.quick
     arguments.out.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
-    folders = ("faces/ffhq_stylegan", "faces/dfdc_crops/bona_fide", "presentation/stock_video_replay")
-    portraits, crops, recorded = (
-        load_faces(arguments.data, folder, CANVAS_SCALE, work, 200 if quick else None) for folder in folders
-    )
-    corpus = Corpus(portraits, crops, clip_canvases(arguments.data, 8 if quick else 40))
-    unseen = held_out_trials(corpus, recorded, 40 if quick else 250)
-    in_calls = call_trials(arguments.data, 8 if quick else 40)
-    plan = fitting.Plan(arguments.steps, 1e-3, SEED, check_every=10 if quick else 400)
+    corpus = read_corpus(arguments.data, work, quick=quick)
+    calibrating = graded(corpus, 300 if quick else 1000)
+    unseen = held_out_trials(corpus, 40 if quick else 150)
+    in_calls = call_trials(arguments.data, 8 if quick else 24)
+    plan = fitting.Plan(arguments.steps, 1e-3, SEED, check_every=10 if quick else arguments.check_every)
 
-    def make(step: int) -> tuple[fitting.Pictures, NDArray[np.float32]]:
-        strength = 0.15 + 0.85 * min(1.0, step / (RAMP_SHARE * plan.steps))
-        return training_batch(corpus, Call(strength, 76, 208), np.random.default_rng((SEED, step)))
+    def make(step: int) -> fitting.Batch:
+        strength = 0.15 + 0.75 * min(1.0, step / (RAMP_SHARE * plan.steps))
+        return training_batch(corpus, Call(strength, *CALL_PX), np.random.default_rng((SEED, step)))
 
-    baseline = trivial_baseline(make, unseen, 10 if quick else 40)
+    baseline = trivial.baseline(make, unseen, 10 if quick else 40)
     print("held-out sets made", *baseline, sep="\n", flush=True)
 
-    def check(step: int, averaged: nn.Module) -> None:
-        calibration, lines = trials.report(averaged, unseen, in_calls)
+    def report(judge: trials.Judge) -> tuple[trials.trust.Trust, list[str]]:
+        found, lines = trials.report(judge, calibrating, unseen, in_calls, CARD.scale)
         print(*lines, sep="\n", flush=True)
-        artefact.write(averaged, CARD, calibration, arguments.out)
+        return found, lines
+
+    def check(step: int, averaged: nn.Module) -> None:
+        found, lines = report(partial(fitting.logits, averaged))
+        artefact.write(averaged, CARD, found, arguments.out)
         told = [f"after {step} of {plan.steps} steps", *lines, *baseline]
         (work / "face-presentation.txt").write_text("\n".join(told) + "\n")
 
+    if arguments.calibrate:
+        found, _ = report(artefact.judge(arguments.out / "model.onnx"))
+        artefact.describe(CARD, found, arguments.out)
+        return
     net = nets.MobileNetV2(stages=5, top=384)
     nets.start_from_imagenet(net)
     fitting.fit(net, make, plan, work / "face-presentation.pt", check)
@@ -229,17 +356,18 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder that holds MANIFEST.tsv")
     parser.add_argument(
-        "--out", type=Path, required=True, help="where engine.toml, model.onnx, golden.npz go"
+        "--out", type=Path, required=True, help="where engine.toml, the models and golden.npz go"
     )
     parser.add_argument(
-        "--work",
-        type=Path,
-        required=True,
-        help="caches and the training state, outside the repository: faces",
+        "--work", type=Path, required=True, help="caches and training state; faces: not in the repository"
     )
     parser.add_argument("--steps", type=int, help="training steps of 32 crops")
+    parser.add_argument("--check-every", type=int, default=400, help="steps between two reports")
     parser.add_argument(
         "--threads", type=int, default=1, help="torch threads; a second one pays only on idle cores"
+    )
+    parser.add_argument(
+        "--calibrate", action="store_true", help="only calibrate the model.onnx in --out anew"
     )
     parser.add_argument("--quick", action="store_true", help="a few steps on a few pictures")
     arguments = parser.parse_args()

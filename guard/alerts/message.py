@@ -61,6 +61,8 @@ TITLES = {
 CUE_WORDS = {
     Cue.FACE_MANIPULATION: "learned manipulation score",
     Cue.FACE_PRESENTATION: "learned presentation score",
+    Cue.SECOND_MANIPULATION: "second opinion on manipulation",
+    Cue.SECOND_PRESENTATION: "second opinion on presentation",
     Cue.BLINK: "blinking",
     Cue.MOTION: "motion of the face",
 }

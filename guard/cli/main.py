@@ -12,9 +12,11 @@ from guard.cli.config import config
 from guard.cli.demo.command import demo
 from guard.cli.doctor.command import doctor
 from guard.cli.engines import engines
+from guard.cli.models.command import models
 from guard.cli.publish.command import publish
 from guard.cli.serve import serve
 from guard.cli.token import token
+from guard.cli.train.command import train
 from guard.cli.watch import watch
 from guard.core.errors import GuardError
 from guard.core.units import Seconds
@@ -32,9 +34,11 @@ app.command()(doctor)
 app.command()(publish)
 app.command()(serve)
 app.command()(token)
+app.command()(train)
 app.command()(watch)
 app.add_typer(config, name="config")
 app.add_typer(engines, name="engines")
+app.add_typer(models, name="models")
 
 
 SWITCH_INTERVAL: Seconds = 0.001

@@ -244,10 +244,17 @@ class AnalysisSettings(Section):
 
     fps: Positive = Field(8.0, description="Frames a second that are analysed per participant.")
     engines_dir: Path | None = Field(
-        None, description="Folder of engines; without it those that come with the package."
+        None,
+        description="Folder of engines that goes before the package's; those that were fetched and trained "
+        "come after them.",
     )
     manipulation_engine: str = Field("face-manipulation", description="Engine of the manipulation cue.")
     presentation_engine: str = Field("face-presentation", description="Engine of the presentation cue.")
+    second_opinions: tuple[str, ...] = Field(
+        (),
+        description="Further engines, asked beside these two; they support an alert and, at the default "
+        "thresholds, never raise one alone.",
+    )
     stall_after_s: Positive = Field(
         5.0,
         description="An analysis busy with one frame for so long is taken for dead and restarted.",

@@ -1,9 +1,13 @@
 """Boxes and similarity transforms in the picture plane: x to the right, y down, pixels."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+_ALMOST = 1e-6
+"""So near to the next even side, the rest is the arithmetic's."""
 
 
 class Box(NamedTuple):
@@ -49,6 +53,15 @@ class Box(NamedTuple):
             min(max(self.y2, 0.0), height),
         )
 
+    def grown_inside(self, scale: float, width: float, height: float) -> "Box":
+        """This box times ``scale``, or less where the picture is smaller, in its shape, moved inside."""
+        scale = min(scale, width / max(self.width, 1.0), height / max(self.height, 1.0))
+        x, y = self.centre
+        across, down = self.width * scale, self.height * scale
+        x1 = min(max(x - across / 2, 0.0), width - across)
+        y1 = min(max(y - down / 2, 0.0), height - down)
+        return Box(x1, y1, x1 + across, y1 + down)
+
     def overlap(self, other: "Box") -> float:
         """Intersection over union, 0..1."""
         inner = Box(
@@ -63,3 +76,12 @@ def bounding_box(points: NDArray[np.floating]) -> Box:
     """The smallest box around points, float (n, 2 or more) as x, y in pixels."""
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
+def even_size(width: float, height: float, pixels: float, *, enlarge: bool = False) -> tuple[int, int]:
+    """(width, height) of the same shape, sides even: about ``pixels``, or fewer unless to ``enlarge``."""
+    scale = math.sqrt(pixels / (width * height))
+    if not enlarge:
+        scale = min(1.0, scale)
+    across, down = (max(2, 2 * int(side * scale / 2 + _ALMOST)) for side in (width, height))
+    return across, down

@@ -1,9 +1,8 @@
 """What flows: frames, faces, scores, assessments. Frozen, slotted, checked where they are built."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +41,8 @@ class Cue(StrEnum):
 
     FACE_MANIPULATION = "face_manipulation"
     FACE_PRESENTATION = "face_presentation"
+    SECOND_MANIPULATION = "second_manipulation"
+    SECOND_PRESENTATION = "second_presentation"
     BLINK = "blink"
     MOTION = "motion"
 
@@ -49,13 +50,18 @@ class Cue(StrEnum):
 FAMILY_OF: dict[Cue, Family] = {
     Cue.FACE_MANIPULATION: Family.MANIPULATION,
     Cue.FACE_PRESENTATION: Family.PRESENTATION,
+    Cue.SECOND_MANIPULATION: Family.MANIPULATION,
+    Cue.SECOND_PRESENTATION: Family.PRESENTATION,
     Cue.BLINK: Family.PRESENTATION,
     Cue.MOTION: Family.PRESENTATION,
 }
 """The family that a cue speaks about."""
 
+SECOND: frozenset[Cue] = frozenset({Cue.SECOND_MANIPULATION, Cue.SECOND_PRESENTATION})
+"""What further engines say beside the one of their family: a second opinion on the same picture."""
+
 LEARNED: frozenset[Cue] = frozenset({Cue.FACE_MANIPULATION, Cue.FACE_PRESENTATION})
-"""Cues that rest on trained weights; the others are weight-free."""
+"""What the first engine of each family says; cues that are neither these nor ``SECOND`` are weight-free."""
 
 
 @unique
@@ -73,6 +79,7 @@ class Reason(StrEnum):
     DECODE_TROUBLE = "decode_trouble"
     ANALYSIS_TROUBLE = "analysis_trouble"
     OVERLOAD = "overload"
+    UNSTABLE = "unstable"
     LEARNED_SCORE = "learned_score"
     SPIKE = "spike"
     NO_BLINK = "no_blink"
@@ -165,8 +172,16 @@ class Quality:
         return not self.reasons
 
 
-Cropper: TypeAlias = Callable[[float, int], Picture]
-"""Cuts the square about the face: (scale of the box's longer side, output px) -> RGB (size, size, 3)."""
+Border: TypeAlias = Literal["reflect", "shift"]
+"""How a crop stays in the frame. ``reflect``: the square about the box, the frame mirrored beyond its edges.
+``shift``: the box itself, in its shape, as large as the frame holds, moved inside, squeezed to a square."""
+
+
+class Cropper(Protocol):
+    """Cuts a square picture of the face and its surroundings."""
+
+    def __call__(self, scale: float, size: int, border: Border = "reflect", /) -> Picture:
+        """The box times ``scale`` in RGB, uint8 (size, size, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +298,7 @@ class Transition:
     probability: float
     """Of the family, 0..1; for ``Family.GUARD`` the share that could not be judged."""
     severity: int
-    """OCSF severity, 2 (one weight-free cue) .. 5."""
+    """OCSF severity, 2 (one cue, and no learned score over its threshold) .. 5."""
     coverage: float
     """Share of the last 5 s that could be judged, 0..1."""
     contributions: tuple[Contribution, ...] = ()

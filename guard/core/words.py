@@ -18,6 +18,7 @@ REASON_WORDS: Final[Mapping[str, str]] = {
     Reason.DECODE_TROUBLE: "the pictures could not be decoded",
     Reason.ANALYSIS_TROUBLE: "the analysis failed on these pictures",
     Reason.OVERLOAD: "the machine was overloaded",
+    Reason.UNSTABLE: "the score of the trained model changes with the crop",
     Reason.LEARNED_SCORE: "the trained model speaks for an attack",
     Reason.SPIKE: "the score of the trained model rose suddenly",
     Reason.NO_BLINK: "the eyes do not blink",

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guard.core.types import FAMILY_OF, LEARNED, Contribution, Cue, Family, Reason, Score
+from guard.core.types import FAMILY_OF, LEARNED, SECOND, Contribution, Cue, Family, Reason, Score
 from guard.core.units import Seconds
 from guard.decision.spike import Spike
 
@@ -22,17 +22,23 @@ class CueRule:
     """Most that it may say against one, as a negative number."""
     smoothing_s: Seconds
     """Half-life of the average over single-frame opinions; 0 takes each score as it comes."""
+    rises: bool = False
+    """Whether a sudden rise over the track's own past counts besides."""
 
 
 PRIOR = -2.2
 """Log-odds without evidence, P = 0.1: attacks are rare, so silence must stay far from every threshold."""
 
-LEARNED_RULE = CueRule(gain=1.6, cap=6.0, floor=-0.3, smoothing_s=0.5)
+LEARNED_RULE = CueRule(gain=1.6, cap=6.0, floor=-0.3, smoothing_s=0.5, rises=True)
 """A learned score is calibrated on single frames while an average of several is worth more: gain above 1. The
 smoothing lets one frame at 8 fps move 16 % of the way, and half a second half of it. The floor is small: a
 net that has not seen a generator or a kind of print calls its pictures bona fide with full conviction, so
 its acquittal must not outweigh what other cues see, and a swap that is switched on mid-call must not first
 pay off a debt."""
+
+SECOND_RULE = CueRule(gain=1.0, cap=3.5, floor=-0.3, smoothing_s=0.5)
+"""Further engines see the very picture that the first has seen, and most were never calibrated on a call:
+what they say supports another cue, and makes suspicious, but never raises alone (-2.2 + 3.5 is P = 0.79)."""
 
 WEIGHT_FREE_RULE = CueRule(gain=1.0, cap=4.0, floor=-1.0, smoothing_s=1.0)
 """These look at seconds already. The cap lets one fully certain cue just reach 0.85 by itself; in practice
@@ -62,6 +68,8 @@ def probability_of(log_odds: float) -> float:
 
 def rule_of(cue: Cue) -> CueRule:
     """The rule that a cue follows."""
+    if cue in SECOND:
+        return SECOND_RULE
     return LEARNED_RULE if cue in LEARNED else WEIGHT_FREE_RULE
 
 
@@ -92,7 +100,7 @@ class Fusion:
         step = min(now - before.at, FRESH) if before else FIRST_STEP
         start = self._kept(before, now) * before.log_odds if before else 0.0
         share = 1.0 - 0.5 ** (step / rule.smoothing_s) if rule.smoothing_s else 1.0
-        rise = self._rise(score, step) if score.cue in LEARNED else 0.0
+        rise = self._rise(score, step) if rule.rises else 0.0
         self._newest[score.cue] = _Evidence(score, start + share * (target - start), now, rise)
 
     def probability(self, family: Family, now: Seconds) -> float:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from guard.core.errors import ConfigError
-from guard.core.types import Cue
+from guard.core.types import SECOND, Cue
 from guard.detectors.base import Detector
 from guard.detectors.blink import BlinkDetector
 from guard.detectors.motion import MotionDetector
 from guard.detectors.network import NetworkDetector
+from guard.detectors.panel import Panel
 from guard.inference.engine import Engine
 from guard.inference.manifest import Manifest
 
@@ -21,8 +22,14 @@ WEIGHT_FREE: dict[Cue, Callable[[], Detector]] = {
 TASK_OF: dict[Cue, str] = {
     Cue.FACE_MANIPULATION: "manipulation",
     Cue.FACE_PRESENTATION: "presentation",
+    Cue.SECOND_MANIPULATION: "manipulation",
+    Cue.SECOND_PRESENTATION: "presentation",
 }
 """Learned cues, and the task that their engine's manifest must state."""
+
+
+SECOND_OF: dict[str, Cue] = {TASK_OF[cue]: cue for cue in SECOND}
+"""The cue that a further engine for a task speaks in."""
 
 
 class LoadedNetwork(Protocol):
@@ -38,18 +45,22 @@ class LoadedNetwork(Protocol):
 
 
 def build_detectors(networks: Sequence[tuple[Cue, LoadedNetwork]]) -> tuple[Detector, ...]:
-    """A fresh set of detectors for one face track: a network for each cue given, then all weight-free cues.
+    """A fresh set of detectors for one face track: one for each learned cue given, then all weight-free cues.
 
-    The engines are shared between face tracks, the detectors are not.
+    Several engines of one cue give one opinion together. The engines are shared between face tracks, the
+    detectors are not.
 
     Raises:
         ConfigError: a cue is not a learned one, or the engine was made for another task.
     """
-    learned: list[Detector] = [_network(cue, loaded) for cue, loaded in networks]
+    judges: dict[Cue, list[NetworkDetector]] = {}
+    for cue, loaded in networks:
+        judges.setdefault(cue, []).append(_network(cue, loaded))
+    learned = (several[0] if len(several) == 1 else Panel(cue, several) for cue, several in judges.items())
     return (*learned, *(build() for build in WEIGHT_FREE.values()))
 
 
-def _network(cue: Cue, loaded: LoadedNetwork) -> Detector:
+def _network(cue: Cue, loaded: LoadedNetwork) -> NetworkDetector:
     task = loaded.manifest.engine.task
     if TASK_OF.get(cue) != task:
         msg = (

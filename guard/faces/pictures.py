@@ -1,6 +1,7 @@
 """RGB pictures cut from YUV planes: the small one that faces are found on, and square crops about a face.
 
-The full frame is never converted: planes are cut and scaled first, colours come last, on few pixels.
+The full frame is never converted: planes are cut and scaled first, colours come last, on few pixels. The way
+back, ``as_frame``, is for pictures made here.
 """
 
 from typing import Final
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from guard.core.geometry import Box
 from guard.core.types import Picture, Plane, VideoFrame
+from guard.core.units import Seconds
 from guard.faces.libraries import needing_system_libraries
 
 with needing_system_libraries("OpenCV"):
@@ -39,6 +41,14 @@ LIMITED: Final = _rgb_of_yuv(255 / 219, 255 / 224, 16.0)
 FULL: Final = _rgb_of_yuv(1.0, 1.0, 0.0)
 
 
+def as_frame(picture: Picture, at: Seconds = 0.0) -> VideoFrame:
+    """An RGB picture with even sides as a frame of the limited range, taken at ``at``."""
+    height, width = picture.shape[:2]
+    planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
+    u, v = planes[height:].reshape(2, height // 2, width // 2)
+    return VideoFrame(planes[:height], u, v, pts=at, arrived_at=at, decoded_at=at)
+
+
 def small_picture(frame: VideoFrame, width: int) -> Picture:
     """The whole frame in RGB, at most ``width`` columns wide, its shape kept."""
     scale = min(1.0, width / frame.width)
@@ -60,6 +70,15 @@ def cut_square(frame: VideoFrame, box: Box, size: int) -> Picture:
     x, y, side = int(square.x1), int(square.y1), int(square.size)
     luma = _cut(frame.y, x, y, side)
     chroma = (_cut(plane, x // 2, y // 2, side // 2) for plane in (frame.u, frame.v))
+    return _coloured(frame, (luma, *chroma), (size, size))
+
+
+def cut_inside(frame: VideoFrame, box: Box, size: int) -> Picture:
+    """A box inside the frame, moved to whole chroma samples, squeezed to RGB, uint8 (size, size, 3)."""
+    x1, y1 = 2 * int(box.x1 / 2), 2 * int(box.y1 / 2)
+    x2, y2 = (max(start + 2, 2 * round(end / 2)) for start, end in ((x1, box.x2), (y1, box.y2)))
+    luma = frame.y[y1:y2, x1:x2]
+    chroma = (plane[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2] for plane in (frame.u, frame.v))
     return _coloured(frame, (luma, *chroma), (size, size))
 
 

@@ -5,21 +5,25 @@ from typing import Self
 
 from guard.config.settings import FaceSettings
 from guard.core.geometry import Box
-from guard.core.types import FaceView, Picture, VideoFrame
+from guard.core.types import Border, FaceView, Picture, VideoFrame
 from guard.core.units import FaceId, Seconds
 from guard.faces.far import FarFaces, mesh_box
 from guard.faces.identity import Identities, without_doubles
 from guard.faces.landmarker import Landmarker, Mesh
-from guard.faces.pictures import cut_square, face_luma, laplacian_variance, small_picture
+from guard.faces.pictures import cut_inside, cut_square, face_luma, laplacian_variance, small_picture
 from guard.faces.quality import SHARPNESS_SIZE, at_one_exposure, inside_share, judge_quality
 
 
 class FaceTracker:
-    """Follows the faces of one video track; made, used and closed in one thread."""
+    """Follows the faces of one video track; made, used and closed in one thread.
 
-    def __init__(self, settings: FaceSettings, model: bytes) -> None:
+    Not ``following``: every frame stands alone, as pictures of different people do.
+    """
+
+    def __init__(self, settings: FaceSettings, model: bytes, *, following: bool = True) -> None:
         self._settings = settings
-        self._landmarker = Landmarker(model, settings.max_faces)
+        self._following = following
+        self._landmarker = Landmarker(model, settings.max_faces, following=following)
         self._far = FarFaces(model, settings.max_faces, settings.far_search_interval_s)
         self._identities = Identities(settings.gap_s)
 
@@ -46,6 +50,8 @@ class FaceTracker:
         self.close()
 
     def _meshes(self, frame: VideoFrame, now: Seconds) -> list[Mesh]:
+        if not self._following:
+            self._far.forget()
         near = self._landmarker.detect(small_picture(frame, self._settings.track_width), now)
         if not near:
             return list(self._far.observe(frame, now))
@@ -72,7 +78,7 @@ class FaceTracker:
             pose=mesh.pose,
             quality=quality,
             frame=frame,
-            crop=partial(_crop, frame, box),
+            crop=partial(crop_face, frame, box),
         )
 
 
@@ -81,5 +87,8 @@ def _by_height(box: Box, height: int) -> Box:
     return Box(*(side / height for side in box))
 
 
-def _crop(frame: VideoFrame, box: Box, scale: float, size: int) -> Picture:
+def crop_face(frame: VideoFrame, box: Box, scale: float, size: int, border: Border = "reflect", /) -> Picture:
+    """``box`` and its surroundings, as ``Cropper`` says, in RGB, uint8 (size, size, 3)."""
+    if border == "shift":
+        return cut_inside(frame, box.grown_inside(scale, frame.width, frame.height), size)
     return cut_square(frame, box.square(scale), size)

@@ -2,39 +2,47 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from guard.core.errors import ConfigError, ModelError, ShapeError
+from guard.core.types import Border
+from guard.inference.calibration import CalibrationSection, Positive, Section
 from guard.inference.engine import Tensor
 
 MANIFEST_NAME = "engine.toml"
 
-Positive = Annotated[float, Field(gt=0.0)]
-
-
-class Section(BaseModel):
-    """A frozen table of engine.toml that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+ENGINE_NAME = r"^[A-Za-z0-9_-]{1,64}$"
+FILE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
+SHA256 = r"^[0-9a-f]{64}$"
 
 
 class EngineSection(Section):
     """What the model is, and who may use it."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    name: str = Field(pattern=ENGINE_NAME)
     """Also the name of its folder."""
     version: str
     task: Literal["manipulation", "presentation"]
-    model: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    model: str = Field(pattern=FILE_NAME)
     """File name of the ONNX graph, beside engine.toml."""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str = Field(pattern=SHA256)
+    model_fp16: str | None = Field(None, pattern=FILE_NAME)
+    """Its twin in half precision, for backends that read precision from the file; same inputs and outputs."""
+    sha256_fp16: str | None = Field(None, pattern=SHA256)
     licence: str
     data_terms: str
     commercial_use: bool
+
+    @model_validator(mode="after")
+    def _twin_is_whole(self) -> "EngineSection":
+        if (self.model_fp16 is None) != (self.sha256_fp16 is None):
+            msg = "expected model_fp16 and sha256_fp16 together or neither"
+            raise ValueError(msg)
+        return self
 
     def terms(self) -> str:
         """Who may use the weights, in one line."""
@@ -59,8 +67,8 @@ class CropSection(Section):
 
     scale: float = Field(gt=0.0, le=8.0)
     """Side of the square over the longer side of the landmark box."""
-    border: Literal["reflect"]
-    """What fills the part of the square that lies outside the frame."""
+    border: Border
+    """How the crop stays in the frame; with ``shift``, the scale is over each side of the landmark box."""
 
 
 class OutputSection(Section):
@@ -69,33 +77,6 @@ class OutputSection(Section):
     name: str
     attack: Literal["positive"]
     """A larger logit speaks for an attack."""
-
-
-class CalibrationSection(Section):
-    """From the logit to a probability, and from the size of a face to the trust in it."""
-
-    slope: Positive
-    bias: float
-    min_size_px: Annotated[float, Field(ge=0.0)]
-    """Faces of this size and smaller weigh nothing."""
-    full_size_px: Positive
-    """Faces of this size and larger have full weight; linear between."""
-
-    @model_validator(mode="after")
-    def _sizes_rise(self) -> "CalibrationSection":
-        if self.full_size_px <= self.min_size_px:
-            msg = f"expected full_size_px above min_size_px = {self.min_size_px}, got {self.full_size_px}"
-            raise ValueError(msg)
-        return self
-
-    def probability(self, logit: float) -> float:
-        """P(attack) = sigmoid(slope * logit + bias), 0..1 (Platt scaling)."""
-        return float(0.5 * (1.0 + np.tanh(0.5 * (self.slope * logit + self.bias))))
-
-    def weight(self, size_px: float) -> float:
-        """Trust 0..1 in a score of a face whose longer side measures ``size_px``."""
-        share = (size_px - self.min_size_px) / (self.full_size_px - self.min_size_px)
-        return min(max(share, 0.0), 1.0)
 
 
 class Manifest(Section):

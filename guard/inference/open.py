@@ -1,4 +1,4 @@
-"""Opens engines by name: folder, manifest and backend in one step."""
+"""Opens engines, by name or by folder: manifest and backend in one step."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +31,32 @@ def open_engine(name: str, engines_dir: Path | None = None) -> LoadedEngine:
         ModelError: no such engine, its model file is missing or altered, or it does not fit its manifest.
         ConfigError: its manifest is faulty.
     """
+    return open_folder(find_engine(name, engines_dir))
+
+
+def open_folder(folder: Path) -> LoadedEngine:
+    """Load and warm up the engine in ``folder``; as ``open_engine`` in all else."""
+    manifest = read_manifest(folder)
+    return _open(manifest, folder / manifest.engine.model, manifest.engine.sha256)
+
+
+def open_twin(folder: Path) -> LoadedEngine | None:
+    """The fp16 twin of the engine in ``folder`` on the CPU, to check it; None where it has none.
+
+    Raises:
+        ModelError: as ``open_engine``.
+        ConfigError: same.
+    """
+    manifest = read_manifest(folder)
+    twin, sha256 = manifest.engine.model_fp16, manifest.engine.sha256_fp16
+    return None if twin is None or sha256 is None else _open(manifest, folder / twin, sha256)
+
+
+def _open(manifest: Manifest, model: Path, sha256: str) -> LoadedEngine:
     # only now, so that a broken wheel keeps no command from saying so
     from guard.inference.onnxruntime import OnnxRuntimeEngine  # noqa: PLC0415 -- see above
 
-    folder = find_engine(name, engines_dir)
-    manifest = read_manifest(folder)
-    engine = OnnxRuntimeEngine(folder / manifest.engine.model, manifest.engine.sha256)
+    engine = OnnxRuntimeEngine(model, sha256)
     engine.activate()
     _require_fit(manifest, engine)
     return LoadedEngine(manifest, engine)

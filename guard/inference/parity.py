@@ -15,6 +15,9 @@ GOLDEN_NAME = "golden.npz"
 TOLERANCE = 1e-3
 """Largest difference allowed, in logits."""
 
+TWIN_TOLERANCE = 0.01
+"""Largest difference allowed to an fp16 twin, in P(attack): eleven bits cannot keep more of a logit."""
+
 
 def check_parity(engine: Engine, manifest: Manifest, golden: Path, tolerance: float = TOLERANCE) -> float:
     """The largest absolute difference between the recorded logits and those of ``engine``.
@@ -24,6 +27,25 @@ def check_parity(engine: Engine, manifest: Manifest, golden: Path, tolerance: fl
     Raises:
         ModelError: the file is missing or not of that form, or the difference exceeds ``tolerance``.
     """
+    found, expected = _answers(engine, manifest, golden)
+    return _within(np.abs(found - expected), tolerance, manifest, golden, "outputs")
+
+
+def check_twin(twin: Engine, manifest: Manifest, golden: Path, tolerance: float = TWIN_TOLERANCE) -> float:
+    """The largest absolute difference of P(attack) between the recorded outputs and those of an fp16 twin.
+
+    Raises:
+        ModelError: as ``check_parity``.
+    """
+    answers = _answers(twin, manifest, golden)
+    found, expected = (np.array([manifest.calibration.probability(x) for x in part]) for part in answers)
+    return _within(np.abs(found - expected), tolerance, manifest, golden, "probabilities of the fp16 twin")
+
+
+def _answers(
+    engine: Engine, manifest: Manifest, golden: Path
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits found and logits recorded."""
     inputs, expected = _read(golden)
     outputs = engine.infer({manifest.input.name: inputs})
     found = outputs[manifest.output.name].reshape(-1)
@@ -32,14 +54,20 @@ def check_parity(engine: Engine, manifest: Manifest, golden: Path, tolerance: fl
             f"{golden}: expected {expected.size} outputs as recorded, got {found.size}; record the file again"
         )
         raise ModelError(msg)
-    difference = float(np.abs(found - expected).max())
-    if not difference <= tolerance:  # also when it is not a number
+    return found, expected
+
+
+def _within(
+    differences: NDArray[np.floating], tolerance: float, manifest: Manifest, golden: Path, what: str
+) -> float:
+    largest = float(differences.max())
+    if not largest <= tolerance:  # also when it is not a number
         msg = (
-            f"{manifest.engine.name}: expected outputs within {tolerance} of {golden}, got {difference:.6f}; "
-            f"this backend does not compute the model that was made: use another, or build it again"
+            f"{manifest.engine.name}: expected {what} within {tolerance} of {golden}, got {largest:.6f}; "
+            f"this does not compute the model that was made: use another backend, or make it again"
         )
         raise ModelError(msg)
-    return difference
+    return largest
 
 
 def _read(golden: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from guard.config import Settings
 from guard.core.errors import MediaError
-from guard.core.types import Cue, Family
+from guard.core.types import Family
 from guard.core.units import FaceId, Seconds
 from guard.core.windows import Sampling
 from guard.decision.coverage import LONGEST_STEP
@@ -18,7 +18,6 @@ from guard.detectors.registry import build_detectors
 from guard.faces.landmarker import load_model
 from guard.faces.tracker import FaceTracker
 from guard.flow.ahead import ahead
-from guard.inference.open import open_engine
 from guard.media.sources import Clip, Reading, open_clip
 from guard.session.findings import (
     NO_VIDEO,
@@ -29,6 +28,7 @@ from guard.session.findings import (
     Stretch,
     Stretches,
 )
+from guard.session.networks import open_networks
 from guard.session.pipeline import FaceSource, Pipeline, Verdict
 from guard.session.provenance import Provenance, provenance_of
 
@@ -134,16 +134,12 @@ class _Watch:
 
 def open_analyser(settings: Settings) -> Analyser:
     """Load the face model and the engines; raise ModelError, ConfigError or EnvironmentProblem."""
-    names = settings.analysis
-    engines = {
-        Cue.FACE_MANIPULATION: open_engine(names.manipulation_engine, names.engines_dir),
-        Cue.FACE_PRESENTATION: open_engine(names.presentation_engine, names.engines_dir),
-    }
-    manifests = tuple(loaded.manifest.engine for loaded in engines.values())
+    networks = open_networks(settings.analysis)
+    manifests = tuple(loaded.manifest.engine for _, loaded in networks)
     return Analyser(
         settings,
         partial(FaceTracker, settings.faces, load_model(settings.faces)),
-        partial(build_detectors, list(engines.items())),
+        partial(build_detectors, networks),
         provenance_of(settings, manifests),
     )
 

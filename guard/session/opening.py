@@ -6,17 +6,17 @@ import guard
 from guard.alerts.desk import open_desk
 from guard.alerts.message import EngineDigest, Issuer
 from guard.config import Settings
-from guard.core.types import Cue
 from guard.core.units import Clock, WallClock
 from guard.decision.judge import ParticipantJudge
 from guard.detectors.registry import build_detectors
 from guard.faces.landmarker import load_model
 from guard.faces.tracker import FaceTracker
-from guard.inference.open import LoadedEngine, open_engine
+from guard.inference.open import LoadedEngine
 from guard.media.relays.opening import usable_relay
 from guard.media.transport import check_adapter
 from guard.session.events import Events
 from guard.session.leaving import Leaving
+from guard.session.networks import open_networks
 from guard.session.node import Node
 from guard.session.participant import Watch
 from guard.session.pipeline import Pipeline
@@ -33,17 +33,14 @@ def open_node(settings: Settings, clock: Clock, wall: WallClock) -> Node:
     settings = settings.model_copy(update={"media": usable_relay(settings.media)})
     make_faces = partial(FaceTracker, settings.faces, load_model(settings.faces))
     make_faces().close()  # what is missing is told now, and the first caller does not wait for MediaPipe
-    names = settings.analysis
-    engines = {
-        Cue.FACE_MANIPULATION: open_engine(names.manipulation_engine, names.engines_dir),
-        Cue.FACE_PRESENTATION: open_engine(names.presentation_engine, names.engines_dir),
-    }
-    make_detectors = partial(build_detectors, list(engines.items()))
+    networks = open_networks(settings.analysis)
+    engines = tuple(loaded for _, loaded in networks)
+    make_detectors = partial(build_detectors, networks)
 
     def make_pipeline(judge: ParticipantJudge) -> Pipeline:
         return Pipeline(make_faces, make_detectors, judge, clock)
 
-    issuer = _issuer(settings, tuple(engines.values()))
+    issuer = _issuer(settings, engines)
     desk = open_desk(settings.alerts, settings.mqtt, issuer, wall)
     watch = Watch(
         settings,
@@ -57,7 +54,7 @@ def open_node(settings: Settings, clock: Clock, wall: WallClock) -> Node:
         wall,
         Leaving(desk, clock),
     )
-    return Node(watch, tuple(engines.values()))
+    return Node(watch, engines)
 
 
 def _issuer(settings: Settings, engines: tuple[LoadedEngine, ...]) -> Issuer:

@@ -18,7 +18,7 @@ LIBRARIES: Final = ("av", "mediapipe", "numpy", "onnxruntime", "opencv-python")
 """Distributions whose versions can change a score."""
 
 DECISIVE: Final[dict[str, set[str]]] = {
-    "analysis": {"fps", "manipulation_engine", "presentation_engine"},
+    "analysis": {"fps", "manipulation_engine", "presentation_engine", "second_opinions"},
     "alerts": {"reopen_within_s"},
     "media": {"max_pixels"},
 }

@@ -45,7 +45,8 @@ class Sensor:
         self._rng = rng
         self._size = size
         self._exposure = Drift(rng, (0.05, 0.012, 0.012), (0.03, 0.4))
-        self._noise = _noise_bank(rng, size, noise)
+        noises = _noise_bank(rng, size, noise)
+        self._noises = noises, np.ascontiguousarray(noises[:, ::-1])
 
     def expose(self, picture: Picture, time: Seconds) -> Picture:
         """A new picture of the same shape as this camera would have taken it at ``time``."""
@@ -59,9 +60,10 @@ class Sensor:
         """A random window of the noise bank, at random mirrored."""
         width, height = self._size
         x, y = self._rng.integers(0, _NOISE_MARGIN, 2).tolist()
-        window = self._noise[y : y + height, x : x + width]
-        mirrored = bool(self._rng.integers(2))
-        return np.ascontiguousarray(window[:, ::-1] if mirrored else window)
+        if self._rng.integers(2):
+            x = _NOISE_MARGIN - x
+            return self._noises[1][y : y + height, x : x + width]
+        return self._noises[0][y : y + height, x : x + width]
 
 
 def _noise_bank(rng: np.random.Generator, size: tuple[int, int], noise: float) -> NDArray[np.int16]:

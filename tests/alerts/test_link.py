@@ -30,7 +30,7 @@ from tests.support.alerts import (
 )
 from tests.support.media import eventually
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 STATUS = f"guard/v1/{NODE}/status"
 STATE = f"guard/v1/{NODE}/session/demo-1/p/p-7/state"

@@ -11,9 +11,10 @@ from pathlib import Path
 import av
 import pytest
 
-from guard.cli.demo.pictures import FPS, astronaut, live_swap, planes, talking_person
+from guard.cli.demo.pictures import FPS, astronaut, live_swap, talking_person
 from guard.config import FaceSettings, Settings
 from guard.core.types import Family, Picture, State
+from guard.faces.pictures import as_frame
 from guard.media.frames import picture_of
 from guard.session.offline import open_analyser
 
@@ -25,7 +26,7 @@ SWITCHED_ON = 8.0
 def encode(path: Path, pictures: Iterator[Picture], seconds: float) -> Path:
     with av.open(str(path), "w") as container:
         for number, made in enumerate(islice(pictures, round(seconds * FPS))):
-            picture = picture_of(planes(made, number / FPS))
+            picture = picture_of(as_frame(made, number / FPS))
             if number == 0:
                 stream = container.add_stream("libx264", rate=round(FPS))
                 stream.width, stream.height, stream.bit_rate = picture.width, picture.height, 600_000

@@ -35,7 +35,7 @@ from tests.support.media import LOOPBACK, drawn_frames, eventually
 from tests.support.node import bare_node, bare_settings, wall
 from tests.support.served import ROOM, Served, running, served
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 class Screen:

@@ -119,10 +119,11 @@ def test_engines_that_are_used_and_missing_fail_and_others_that_are_broken_warn(
     (write_engine(tmp_path, "spare") / "model.onnx").write_bytes(b"altered")
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "model.onnx").write_bytes(b"")
-    analysis = AnalysisSettings(engines_dir=tmp_path)
+    analysis = AnalysisSettings(engines_dir=tmp_path, manipulation_engine="gone", second_opinions=("lost",))
     found = list(models(Settings(analysis=analysis)))
-    assert named(found, "engine face-manipulation").level is Level.FAILED
-    assert "expected face-manipulation/engine.toml" in named(found, "engine face-manipulation").found
+    for name in ("gone", "lost"):
+        assert named(found, f"engine {name}").level is Level.FAILED
+        assert f"expected {name}/engine.toml" in named(found, f"engine {name}").found
     assert named(found, "engine spare").level is Level.WARNING
     assert "altered model file" in named(found, "engine spare").found
     assert named(found, "engine bare").found == "a model without engine.toml"
@@ -242,7 +243,7 @@ async def test_the_command_prints_one_line_for_programs_and_writes_the_support_f
 
 
 async def test_the_command_fails_where_something_would_not_run(tmp_path: Path):
-    environment = {"GUARD__ANALYSIS__ENGINES_DIR": str(tmp_path), "GUARD__WEB__PORT": "0", "COLUMNS": "150"}
+    environment = {"GUARD__ANALYSIS__MANIPULATION_ENGINE": "gone", "GUARD__WEB__PORT": "0", "COLUMNS": "150"}
     done = await ran(tmp_path, "doctor", **environment)
     assert done.status == 1
     assert "something would not run" in done.out

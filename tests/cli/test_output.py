@@ -12,7 +12,7 @@ from guard.cli.output import ReaderLeft, write_out
 from guard.core.errors import EnvironmentProblem
 from tests.support.media import eventually
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 @pytest.fixture

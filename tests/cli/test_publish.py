@@ -16,8 +16,10 @@ from pydantic import SecretStr
 
 from guard.cli.publish import run as sending
 from guard.cli.publish.command import in_words, status_line
-from guard.cli.publish.run import Ended, Meter, Order, Outcome, Pictures, Progress, broadcast
+from guard.cli.publish.pictures import MOST_PIXELS, Pictures, endless, open_pictures, scaled
+from guard.cli.publish.run import Ended, Meter, Order, Outcome, Progress, broadcast
 from guard.core.errors import MediaError, SignallingError
+from guard.core.geometry import even_size
 from guard.core.types import VideoFrame
 from guard.media.client import WhipPublisher
 from guard.media.frames import picture_of
@@ -28,7 +30,7 @@ from tests.support.command import Command
 from tests.support.media import LOOPBACK, drawn_frames, eventually
 from tests.support.served import ROOM, Served, ran, running, served
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 def write_clip(path: Path, count: int = 30, size: tuple[int, int] = (160, 120)) -> Path:
@@ -279,14 +281,12 @@ async def test_it_can_be_stopped_while_the_camera_is_opened():
 
 def test_a_looped_clip_runs_in_one_time(tmp_path: Path):
     clip = open_clip(write_clip(tmp_path / "clip.mp4", 10))
-    times = [frame.pts for frame in islice(sending.endless(clip), 25)]
+    times = [frame.pts for frame in islice(endless(clip), 25)]
     assert times == pytest.approx([number / 30 for number in range(25)])
 
 
 def test_a_still_picture_is_sent_ten_times_a_second(tmp_path: Path):
-    pictures = sending.open_pictures(
-        str(write_picture(tmp_path / "photo.png")), threading.Event(), loop=False
-    )
+    pictures = open_pictures(str(write_picture(tmp_path / "photo.png")), threading.Event(), loop=False)
     assert pictures.size == (64, 46)
     assert [frame.pts for frame in islice(pictures.frames, 3)] == pytest.approx([0.0, 0.1, 0.2])
 
@@ -294,7 +294,7 @@ def test_a_still_picture_is_sent_ten_times_a_second(tmp_path: Path):
 def test_of_a_file_of_several_pictures_the_first_is_sent(tmp_path: Path):
     path = write_picture(tmp_path / "photo.png")
     path.write_bytes(path.read_bytes() * 2)
-    pictures = sending.open_pictures(str(path), threading.Event(), loop=False)
+    pictures = open_pictures(str(path), threading.Event(), loop=False)
     assert [frame.width for frame in islice(pictures.frames, 3)] == [65, 65, 65]
 
 
@@ -312,15 +312,15 @@ def test_of_a_file_of_several_pictures_the_first_is_sent(tmp_path: Path):
 def test_pictures_are_sent_at_a_size_that_encoders_and_nodes_take(
     size: tuple[int, int], sent: tuple[int, int]
 ):
-    assert sending.fitting(*size) == sent
+    assert even_size(*size, MOST_PIXELS) == sent
     (frame,) = drawn_frames(1, *size)
-    made = sending.scaled(frame, sent)
+    made = scaled(frame, sent)
     assert (made.width, made.height, made.pts) == (*sent, frame.pts)
 
 
 def test_a_picture_keeps_its_look_when_scaled():
     (frame,) = drawn_frames(1, 640, 480)
-    made = sending.scaled(frame, (320, 240))
+    made = scaled(frame, (320, 240))
     assert abs(float(made.y.mean()) - float(frame.y.mean())) < 1.0
 
 

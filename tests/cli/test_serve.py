@@ -12,7 +12,7 @@ from guard.web.tokens import TokenIssuer
 from tests.support.command import Command
 from tests.support.node import bare_node, bare_settings
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 def test_without_a_key_it_does_not_start(guard: Command):

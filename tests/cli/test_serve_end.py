@@ -24,7 +24,7 @@ from tests.support.alerts import raising
 from tests.support.media import eventually
 from tests.support.node import bare_settings, shared_watch, status
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 TOKENS = TokenIssuer("k" * 48, "call-guard")
 LEAVERS = 8

@@ -26,7 +26,7 @@ from tests.support.media import eventually
 from tests.support.served import ran, running
 from tests.support.telling import NOW, TOPICS, at_alert, at_state, life, notes_of, tell
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 def with_field(message: BrokerMessage, path: str, value: object) -> BrokerMessage:

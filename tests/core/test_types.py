@@ -11,6 +11,7 @@ from guard.core.geometry import Box
 from guard.core.types import (
     FAMILY_OF,
     LEARNED,
+    SECOND,
     Assessment,
     Cue,
     FaceView,
@@ -96,7 +97,8 @@ def test_score_out_of_range_is_refused(value: float, weight: float):
 def test_every_cue_speaks_about_one_family_that_can_be_judged():
     assert set(FAMILY_OF) == set(Cue)
     assert set(FAMILY_OF.values()) <= {Family.PRESENTATION, Family.MANIPULATION}
-    assert set(Cue) >= LEARNED
+    assert set(Cue) >= LEARNED | SECOND
+    assert not LEARNED & SECOND
     assert Score(Cue.FACE_MANIPULATION, 0.5, 1.0, Reason.LEARNED_SCORE).family is Family.MANIPULATION
 
 

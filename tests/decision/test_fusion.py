@@ -131,3 +131,26 @@ def test_whatever_comes_the_evidence_stays_between_floor_and_cap(
 @given(st.floats(0.01, 0.99))
 def test_logit_and_probability_are_inverse(probability: float):
     assert probability_of(logit(probability)) == pytest.approx(probability)
+
+
+def test_a_second_opinion_makes_suspicious_and_supports_but_never_raises_alone():
+    fusion = Fusion(1.5)
+    second = Score(Cue.SECOND_PRESENTATION, 1.0, 1.0, Reason.LEARNED_SCORE)
+    now = feed(fusion, second, 30.0)
+    assert 0.6 < fusion.probability(Family.PRESENTATION, now) < 0.85
+    alone = Fusion(1.5)
+    presented = Score(Cue.FACE_PRESENTATION, 0.7, 1.0, Reason.LEARNED_SCORE)
+    for _ in range(16):
+        now += 1 / FPS
+        fusion.add(second, now)
+        for one in (fusion, alone):
+            one.add(presented, now)
+    assert fusion.probability(Family.PRESENTATION, now) > 0.85
+    assert alone.probability(Family.PRESENTATION, now) < 0.6
+
+
+def test_a_second_opinion_that_rises_counts_by_its_level_only():
+    fusion = Fusion(1.5)
+    now = feed(fusion, Score(Cue.SECOND_PRESENTATION, 0.05, 1.0, Reason.LEARNED_SCORE), 20.0)
+    now = feed(fusion, Score(Cue.SECOND_PRESENTATION, 0.8, 1.0, Reason.LEARNED_SCORE), 5.0, now + 1 / FPS)
+    assert [part.reason for part in fusion.contributions(Family.PRESENTATION, now)] == [Reason.LEARNED_SCORE]

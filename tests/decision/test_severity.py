@@ -23,6 +23,13 @@ def part(cue: Cue, log_odds: float) -> Contribution:
         ([part(Cue.FACE_PRESENTATION, 4.0), part(Cue.BLINK, -1.0)], 3),
         ([part(Cue.FACE_PRESENTATION, 0.6), part(Cue.BLINK, 4.0)], 3),
         ([part(Cue.FACE_PRESENTATION, 0.6)], 2),
+        # engines of one family see the same pixels: one witness
+        ([part(Cue.FACE_PRESENTATION, 4.0), part(Cue.SECOND_PRESENTATION, 3.5)], 3),
+        ([part(Cue.FACE_PRESENTATION, 0.6), part(Cue.SECOND_PRESENTATION, 3.5)], 2),
+        ([part(Cue.FACE_PRESENTATION, 4.0), part(Cue.SECOND_PRESENTATION, 3.5), part(Cue.BLINK, 1.0)], 4),
+        # a second opinion was never calibrated on a call
+        ([part(Cue.SECOND_PRESENTATION, 3.5)], 2),
+        ([part(Cue.SECOND_PRESENTATION, 3.5), part(Cue.BLINK, 4.0)], 3),
         ([], 2),
     ],
 )

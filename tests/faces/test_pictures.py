@@ -6,8 +6,15 @@ import pytest
 
 from guard.core.geometry import Box
 from guard.core.types import VideoFrame
-from guard.faces.pictures import cut_square, face_luma, laplacian_variance, small_picture
-from tests.support.faces_pictured import as_frame, hung, pictured_face, wall
+from guard.faces.pictures import (
+    as_frame,
+    cut_inside,
+    cut_square,
+    face_luma,
+    laplacian_variance,
+    small_picture,
+)
+from tests.support.faces_pictured import hung, pictured_face, wall
 
 pytestmark = pytest.mark.unit
 
@@ -58,6 +65,19 @@ def test_a_square_wholly_outside_is_still_a_picture(corner: tuple[int, int]) -> 
     x, y = corner
     cut = cut_square(as_frame(SCENE), Box(x, y, x + 80, y + 80), 64)
     assert cut.shape == (64, 64, 3)
+
+
+def test_a_box_inside_is_squeezed_to_a_square() -> None:
+    cut = cut_inside(as_frame(SCENE), Box(200, 100, 400, 300), 200)
+    assert np.abs(cut.astype(int) - pictured_face(200).astype(int)).mean() < 2.5
+    assert cut_inside(as_frame(SCENE), Box(200, 100, 300, 300), 80).shape == (80, 80, 3)
+
+
+@pytest.mark.parametrize(
+    "box", [Box(0, 0, 640, 360), Box(639, 359, 640, 360), Box(0, 0, 0, 0), Box(1, 1, 639, 359)]
+)
+def test_a_box_at_the_frames_edge_is_cut(box: Box) -> None:
+    assert cut_inside(as_frame(SCENE), box, 40).shape == (40, 40, 3)
 
 
 def test_odd_frames_can_be_cut() -> None:

@@ -14,8 +14,9 @@ from guard.config.settings import FaceSettings
 from guard.core.blendshapes import blendshape_columns
 from guard.core.types import FaceView, Picture, Reason
 from guard.faces.landmarker import load_model
+from guard.faces.pictures import as_frame
 from guard.faces.tracker import FaceTracker
-from tests.support.faces_pictured import as_frame, hung, pictured_face, wall
+from tests.support.faces_pictured import hung, pictured_face, wall
 
 pytestmark = pytest.mark.model
 

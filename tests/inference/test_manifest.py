@@ -2,16 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from guard.core.errors import ConfigError, ModelError, ShapeError
-from guard.inference.manifest import CalibrationSection, read_manifest
+from guard.inference.manifest import read_manifest
 from tests.support.models import write_engine
 
 pytestmark = pytest.mark.unit
-
-CALIBRATION = CalibrationSection(slope=2.0, bias=0.5, min_size_px=40.0, full_size_px=80.0)
 
 
 def altered(folder: Path, old: str, new: str) -> Path:
@@ -28,7 +24,8 @@ def test_reads_every_section(tmp_path: Path) -> None:
     assert manifest.engine.commercial_use is True
     assert manifest.input.mean == (100.0, 100.0, 100.0)
     assert manifest.crop.scale == 1.5
-    assert manifest.calibration.full_size_px == 80.0
+    assert manifest.calibration.weight.size_px.at == (40.0, 80.0)
+    assert manifest.engine.model_fp16 is None
 
 
 @pytest.mark.parametrize(
@@ -41,7 +38,15 @@ def test_reads_every_section(tmp_path: Path) -> None:
         ('attack = "positive"', 'attack = "negative"', "output.attack"),
         ("std = [50, 50, 50]", "std = [50, 0, 50]", "input.std.1"),
         ("std = [50, 50, 50]", "std = [50, 50]", "input.std.2: expected this key"),
-        ("full_size_px = 80", "full_size_px = 40", "expected full_size_px above min_size_px = 40"),
+        ("at = [40, 80]", "at = [80, 40]", "expected knots `at` that rise, got [80.0, 40.0]"),
+        ("weight = [0, 1]", "weight = [0, 1.5]", "calibration.weight.size_px.weight.1"),
+        ("weight = [0, 1]", "weight = [0]", "one weight and one count (or no counts) for each of 2 knots"),
+        (".size_px]", ".size]", "calibration.weight.size_px: expected this key"),
+        (
+            'model = "model.onnx"',
+            'model = "model.onnx"\nmodel_fp16 = "half.onnx"',
+            "model_fp16 and sha256_fp16",
+        ),
         ('model = "model.onnx"', 'model = "../other.onnx"', "engine.model"),
         ("slope = 2.0", "slope = nan", "calibration.slope"),
         ("[input]", "[input", "expected TOML"),
@@ -78,20 +83,3 @@ def test_tensor_refuses_other_sizes_and_dtypes(tmp_path: Path, pictures: np.ndar
     manifest = read_manifest(write_engine(tmp_path))
     with pytest.raises(ShapeError, match="expected pictures uint8"):
         manifest.tensor(pictures)
-
-
-def test_probability_is_platt_scaling() -> None:
-    assert CALIBRATION.probability(-0.25) == pytest.approx(0.5)
-    assert CALIBRATION.probability(1.0) == pytest.approx(1 / (1 + np.exp(-2.5)))
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False, width=32))
-def test_probability_stays_in_range(logit: float) -> None:
-    assert 0.0 <= CALIBRATION.probability(logit) <= 1.0
-
-
-@pytest.mark.parametrize(
-    ("size", "weight"), [(0.0, 0.0), (40.0, 0.0), (60.0, 0.5), (80.0, 1.0), (500.0, 1.0)]
-)
-def test_weight_rises_with_size(size: float, weight: float) -> None:
-    assert CALIBRATION.weight(size) == pytest.approx(weight)

@@ -6,7 +6,7 @@ import pytest
 
 from guard.core.errors import ModelError
 from guard.inference.manifest import Manifest, read_manifest
-from guard.inference.parity import check_parity
+from guard.inference.parity import check_parity, check_twin
 from tests.support.models import MeanEngine, write_engine
 
 pytestmark = pytest.mark.unit
@@ -68,3 +68,16 @@ def test_missing_or_broken_file_is_a_model_error(
         path.write_bytes(content)
     with pytest.raises(ModelError, match=r"golden\.npz"):
         check_parity(MeanEngine(), manifest, path)
+
+
+def test_a_twin_is_compared_by_its_probabilities(tmp_path: Path, manifest: Manifest) -> None:
+    close = golden(tmp_path, inputs=INPUTS, outputs=LOGITS + np.float32(0.015))
+    with pytest.raises(ModelError, match=r"expected outputs within 0\.001"):
+        check_parity(MeanEngine(), manifest, close)
+    assert 0.0 < check_twin(MeanEngine(), manifest, close) < 0.01
+
+
+def test_a_twin_that_says_something_else_is_refused(tmp_path: Path, manifest: Manifest) -> None:
+    path = golden(tmp_path, inputs=INPUTS, outputs=LOGITS + np.float32(0.1))
+    with pytest.raises(ModelError, match=r"probabilities of the fp16 twin within 0\.01"):
+        check_twin(MeanEngine(), manifest, path)

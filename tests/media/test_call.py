@@ -22,7 +22,7 @@ from tests.support.media import (
     eventually,
 )
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 TWO_ADDRESSES = IceSettings(host_addresses=("127.0.0.1", "127.0.0.2"), allow_loopback=True)
 

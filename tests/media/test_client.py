@@ -23,7 +23,7 @@ from guard.media.transport import machine_addresses
 from guard.media.turn import IceServer
 from tests.support.media import LOOPBACK, FakeEndpoint, RefusingEndpoint, drawn_frames, eventually
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 def source(codec: str = "vp8", count: int = 20, fps: float = 60.0) -> FrameSource:

@@ -15,7 +15,7 @@ from guard.core.errors import MediaError
 from guard.media.live import Timeline, names_camera, open_live, without_credentials
 from tests.support.camera import Camera
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 SECONDS = st.floats(0.0, 1e6)
 

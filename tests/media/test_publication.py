@@ -26,7 +26,7 @@ from tests.support.media import (
 if TYPE_CHECKING:
     from guard.core.types import VideoFrame
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 MEDIA = MediaSettings(decode_queue_units=200, forward_queue_units=200)
 

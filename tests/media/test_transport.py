@@ -16,7 +16,7 @@ from guard.media.publication import Publication
 from guard.media.transport import check_adapter
 from tests.support.media import LOOPBACK, LoopbackPublisher, encoded_units, eventually
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 def test_the_installed_aiortc_has_every_name_that_is_used():

@@ -19,7 +19,7 @@ from tests.support.calls import ADA, House, house, moving_pattern
 from tests.support.media import RefusingEndpoint, eventually
 from tests.support.node import NodeEndpoint, bare_settings
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 GUEST = Visitor("guest", "guest")
 

@@ -23,7 +23,7 @@ from tests.support.calls import ADA, House, house
 from tests.support.media import eventually
 from tests.support.node import bare_settings
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 PATIENCE = 20.0
 

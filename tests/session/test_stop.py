@@ -20,7 +20,7 @@ from tests.support.media import eventually
 from tests.support.node import bare_node, bare_settings
 from tests.support.scripted import ScriptedFaces
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 STOPS_WITHIN = 8.0
 

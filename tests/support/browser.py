@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guard.cli.demo.pictures import FPS, planes
+from guard.cli.demo.pictures import FPS
 from guard.core.types import Picture
+from guard.faces.pictures import as_frame
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page, Playwright
@@ -37,7 +38,7 @@ def write_camera(path: Path, pictures: Iterable[Picture], seconds: float) -> Pat
             if number == 0:
                 height, width = picture.shape[:2]
                 file.write(f"YUV4MPEG2 W{width} H{height} F{FPS:g}:1 Ip A1:1 C420jpeg\n".encode())
-            frame = planes(picture, number / FPS)
+            frame = as_frame(picture, number / FPS)
             file.write(b"FRAME\n" + frame.y.tobytes() + frame.u.tobytes() + frame.v.tobytes())
     return path
 

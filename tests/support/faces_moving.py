@@ -97,7 +97,7 @@ def face_view(
     )
 
 
-def _no_crop(_scale: float, size: int) -> Picture:
+def _no_crop(_scale: float, size: int, _border: str = "reflect") -> Picture:
     return np.zeros((size, size, 3), np.uint8)
 
 

@@ -1,9 +1,9 @@
-"""Drawn faces that MediaPipe takes for faces, and frames made of them; they belong to nobody."""
+"""Drawn faces that MediaPipe takes for faces; they belong to nobody."""
 
 import cv2
 import numpy as np
 
-from guard.core.types import Picture, VideoFrame
+from guard.core.types import Picture
 
 _SKIN, _SHADE, _DARK = (224, 178, 150), (190, 140, 118), (70, 45, 35)
 _DRAWN_AT = 768
@@ -75,11 +75,3 @@ def hung(picture: Picture, face: Picture, left: int, top: int) -> Picture:
     pasted = picture.copy()
     pasted[top : top + face.shape[0], left : left + face.shape[1]] = face
     return pasted
-
-
-def as_frame(picture: Picture, at: float = 0.0) -> VideoFrame:
-    """An RGB picture of even sides as the planes of a frame."""
-    height, width = picture.shape[:2]
-    planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
-    chroma = planes[height:].reshape(2, height // 2, width // 2)
-    return VideoFrame(planes[:height], chroma[0], chroma[1], pts=at, arrived_at=at, decoded_at=at)

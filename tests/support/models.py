@@ -38,8 +38,9 @@ attack = "positive"
 [calibration]
 slope = 2.0
 bias = 0.5
-min_size_px = 40
-full_size_px = 80
+[calibration.weight.size_px]
+at = [40, 80]
+weight = [0, 1]
 """
 
 

@@ -20,7 +20,7 @@ def view_of(frame: VideoFrame, face_id: FaceId) -> FaceView:
         pose=np.eye(4, dtype=np.float32),
         quality=Quality(size_px=90.0, sharpness=100.0, luma=120.0, yaw=0.0, pitch=0.0),
         frame=frame,
-        crop=lambda _scale, size: np.zeros((size, size, 3), np.uint8),
+        crop=lambda _scale, size, _border="reflect": np.zeros((size, size, 3), np.uint8),
     )
 
 

@@ -21,7 +21,7 @@ from tests.support.site import GET, LAST_GET, PATIENCE, SHORT, SLOW_POST, assert
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 @pytest.fixture

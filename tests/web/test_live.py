@@ -21,7 +21,7 @@ from guard.web.server import HttpServer
 from guard.web.tokens import TokenIssuer
 from tests.support.node import bare_node, bare_settings, status, wall
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 NOW = 4_000_000_000.0
 TOKENS = TokenIssuer("k" * 48, "call-guard")

@@ -17,7 +17,7 @@ from guard.core.errors import ConfigError, EnvironmentProblem
 from guard.web.certificate import Certificate, make_certificate
 from guard.web.server import HttpServer
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 async def test_it_answers_on_a_free_port_until_it_stops():

@@ -21,7 +21,7 @@ from guard.web.tokens import TokenIssuer
 from tests.support.media import LOOPBACK
 from tests.support.node import bare_node, bare_settings, wall
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 KEY = "k" * 48
 NOW = 4_000_000_000.0

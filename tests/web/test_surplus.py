@@ -10,7 +10,7 @@ from guard.web.connections import Cut, caller_of
 from tests.support.media import eventually
 from tests.support.site import GET, LAST_GET, PATIENCE, assert_refused, site
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 async def test_more_connections_than_one_address_may_have():

@@ -19,7 +19,6 @@ from guard.cli.demo.pictures import (
     bona_fide,
     held_photo,
     live_swap,
-    planes,
     talking_person,
 )
 from guard.cli.demo.record import CallerRecord
@@ -27,6 +26,7 @@ from guard.config import AlertSettings, IceSettings, MqttSettings, Settings, Web
 from guard.core.errors import SignallingError
 from guard.core.types import Family, VideoFrame
 from guard.core.units import Seconds
+from guard.faces.pictures import as_frame
 from guard.media.client import FrameSource, WhipPublisher
 from guard.media.encode import VideoEncoder
 from guard.media.subscriber import WhepSubscriber
@@ -138,7 +138,7 @@ def _visitors_attack(path: Path) -> Part:
 def in_time(pictures: Pictures) -> Iterator[VideoFrame]:
     """The pictures as frames of a camera."""
     for number in count():
-        yield planes(next(pictures), number / FPS)
+        yield as_frame(next(pictures), number / FPS)
 
 
 @dataclass(frozen=True, slots=True)

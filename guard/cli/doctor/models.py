@@ -56,9 +56,9 @@ def open_landmarker(faces: str) -> None:
 
 def _engines(settings: Settings) -> Checks:
     from guard.inference.locate import engine_folders, unnamed_folders  # noqa: PLC0415 -- may be broken
+    from guard.session.networks import engine_names  # noqa: PLC0415 -- same
 
-    folder, analysis = settings.analysis.engines_dir, settings.analysis
-    used = (analysis.manipulation_engine, analysis.presentation_engine)
+    folder, used = settings.analysis.engines_dir, engine_names(settings.analysis)
     names = [found.name for found in engine_folders(folder)]
     for name in dict.fromkeys((*used, *names)):
         level = Level.FAILED if name in used else Level.WARNING
@@ -69,13 +69,13 @@ def _engines(settings: Settings) -> Checks:
 
 def _engine(name: str, settings: Settings) -> str:
     from guard.inference.locate import find_engine  # noqa: PLC0415 -- may be broken
-    from guard.inference.open import open_engine  # noqa: PLC0415 -- same
+    from guard.inference.open import open_folder  # noqa: PLC0415 -- same
     from guard.inference.parity import GOLDEN_NAME, check_parity  # noqa: PLC0415 -- same
 
-    folder = settings.analysis.engines_dir
-    loaded = open_engine(name, folder)
+    folder = find_engine(name, settings.analysis.engines_dir)
+    loaded = open_folder(folder)
     try:
-        difference = check_parity(loaded.engine, loaded.manifest, find_engine(name, folder) / GOLDEN_NAME)
+        difference = check_parity(loaded.engine, loaded.manifest, folder / GOLDEN_NAME)
         side = loaded.manifest.input.size
         feeds = {loaded.manifest.input.name: np.zeros((1, 3, side, side), np.float32)}
         times = []

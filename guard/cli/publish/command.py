@@ -14,16 +14,28 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from guard.cli.options import ConfigFile, Token, TokenFile, read_address, read_token
+from guard.cli.options import ConfigFile, Token, TokenFile, read_address, read_token, wrong_use
 from guard.cli.waiting import until_interrupted
-from guard.config import IceSettings
+from guard.config import FaceSettings, IceSettings
 from guard.config.load import load
 from guard.flow import loops
 from guard.telemetry import log
 from guard.telemetry.native import divert_native_stderr
 
 if TYPE_CHECKING:
-    from guard.cli.publish.run import Order, Outcome, Pictures, Progress
+    from guard.cli.publish.attack import Attack
+    from guard.cli.publish.pictures import Pictures
+    from guard.cli.publish.run import Order, Outcome, Progress
+
+
+def _list_attacks(name: str | None) -> str | None:
+    """Print the names of the attacks and end, where that is what was asked for."""
+    if name == "list":
+        from guard.cli.publish.attack import listed  # noqa: PLC0415 -- heavy, see publish
+
+        typer.echo(listed())
+        raise typer.Exit
+    return name
 
 
 def publish(
@@ -40,28 +52,56 @@ def publish(
     bitrate: Annotated[
         int | None, typer.Option(help="kbit/s; without it by size and rate.", min=30, max=20_000)
     ] = None,
+    attack: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Send the source's person through a made attack, or a bona fide change of the picture like "
+            "beauty-filter; `--attack list` names them all.",
+            callback=_list_attacks,
+            is_eager=True,
+        ),
+    ] = None,
+    face: Annotated[
+        Path | None,
+        typer.Option(help="Photo of the other person, for attacks that need one.", dir_okay=False),
+    ] = None,
+    attack_at: Annotated[
+        float | None, typer.Option(help="Bona fide for so many seconds first.", min=0.0)
+    ] = None,
     path: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print how it went as one line on stdout.")] = False,
 ) -> None:
     """Send a clip or a camera into a room by WHIP, in real time, without sound; Ctrl-C ends it.
 
     A picture file is sent until then. A camera that breaks off is opened again, a few times. Of the
-    configuration only [ice] counts: addresses, ports, and TURN servers in place of those that the node names.
+    configuration only [ice] counts (addresses, ports, and TURN servers in place of those that the node
+    names), and [faces] for an attack. Attacks are low-tech simulations, made here for testing a guard of your
+    own: of the source's first ten seconds, for ever.
     Exit status 0 at the end of the clip, 1 where the node refuses or the call breaks off.
 
     Example: guard publish clip.mp4 --to http://127.0.0.1:8080/whip/dev --token-file token.txt --loop
     """
     address, secret = read_address(to), read_token(token, token_file)
     _check_source(source)
-    ice = load(path).ice
+    settings = load(path)
+    made = _find_attack(attack, face, attack_at, settings.faces)
+    if made is not None and loop:
+        msg = "an attack goes on for ever anyway: leave out --loop, or --attack"
+        raise typer.BadParameter(msg, param_hint="--loop")
     divert_native_stderr(Path(os.devnull))
     log.configure("warning")
     # the heavy libraries are loaded only now, with their printing diverted
+    from guard.cli.publish.attack import UnusableMaterial  # noqa: PLC0415 -- see above
     from guard.cli.publish.run import Ended, Order  # noqa: PLC0415 -- see above
 
-    order = Order(source, address, secret, codec, loop, bitrate and bitrate * 1000, seconds)
+    bits = bitrate and bitrate * 1000
+    order = Order(source, address, secret, codec, loop, bits, seconds, made)
     console = Console(stderr=True)
-    outcome = loops.run(_run(order, ice, console))
+    try:
+        outcome = loops.run(_run(order, settings.ice, console))
+    except UnusableMaterial as error:
+        raise typer.BadParameter(str(error), param_hint="--attack") from None
     console.print(Text(in_words(outcome)), soft_wrap=True)
     if as_json:
         sys.stdout.write(
@@ -81,6 +121,26 @@ def _check_source(source: str) -> None:
     if not sound:
         msg = "expected a file, or an address as rtsp://host:554/stream, got one that is none"
         raise typer.BadParameter(msg)
+
+
+def _find_attack(
+    name: str | None, face: Path | None, at: float | None, faces: FaceSettings
+) -> "Attack | None":
+    """The attack of this name; raise typer.BadParameter for an unknown one, and where it lacks a face."""
+    if name is None:
+        if face is not None or at is not None:
+            msg = "--face and --attack-at belong to --attack, which is missing"
+            raise typer.BadParameter(msg, param_hint="--attack")
+        return None
+    from guard.cli.publish.attack import Attack  # noqa: PLC0415 -- heavy, see publish
+    from guard.simulate.testing.species import Needs, find_species  # noqa: PLC0415 -- same
+
+    with wrong_use("--attack"):
+        species = find_species(name)
+    if species.needs is Needs.CLIP_AND_OTHER and face is None:
+        msg = f"{name} needs a photo of another person: give --face PHOTO"
+        raise typer.BadParameter(msg, param_hint="--attack")
+    return Attack(species, face, at, faces)
 
 
 async def _run(order: "Order", ice: IceSettings, console: Console) -> "Outcome":

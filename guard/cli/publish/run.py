@@ -4,39 +4,26 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum, unique
-from itertools import count
+from functools import partial
 from typing import Literal
 
-import cv2
-import numpy as np
-
 from guard.cli.clock import wall
+from guard.cli.publish.attack import Attack, open_attack
+from guard.cli.publish.pictures import Pictures, open_pictures, scaled
 from guard.cli.waiting import first
 from guard.config import IceSettings
-from guard.core.types import Plane, VideoFrame
 from guard.core.units import Seconds
 from guard.media.client import FrameSource, WhipPublisher
 from guard.media.encode import VideoEncoder, usual_bitrate
-from guard.media.live import names_camera, open_live, without_credentials
-from guard.media.sources import Clip, open_clip
 from guard.media.turn import relays_for
-
-STILL_FPS = 10.0
-"""A picture file is sent so often."""
-
-MOST_PIXELS = 1280 * 720
-"""Larger pictures are scaled down to about this."""
 
 TICK: Seconds = 0.1
 
 LAST_PICTURES: Seconds = 0.2
 """At its end a clip's newest pictures are still on their way."""
-
-Size = tuple[int, int]
 
 
 @unique
@@ -66,6 +53,8 @@ class Order:
     """Bits a second; None: by size and rate."""
     seconds: Seconds | None = None
     """None: to the end of the source."""
+    attack: Attack | None = None
+    """What is made of the source's person; None: the source is sent as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,66 +79,6 @@ class Outcome:
     dropped: int
     watch_url: str | None
     ended: Ended
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """A source that was found to hold pictures."""
-
-    title: str
-    size: Size
-    fps: float
-    frames: Iterator[VideoFrame]
-    """Of any size; ``pts`` from 0 in real time."""
-
-
-def open_pictures(source: str, stopping: threading.Event, *, loop: bool) -> Pictures:
-    """Look into a file, or at a camera until ``stopping``; raise MediaError where no picture is. Blocks."""
-    if names_camera(source):
-        live = open_live(source, time.monotonic, stopping)
-        size = fitting(live.width, live.height)
-        return Pictures(without_credentials(source), size, live.fps, live.frames())
-    clip = open_clip(source)
-    frames = still(clip) if clip.still else endless(clip) if loop else clip.frames()
-    fps = STILL_FPS if clip.still else clip.fps
-    return Pictures(clip.path.name, fitting(clip.width, clip.height), fps, frames)
-
-
-def still(clip: Clip) -> Iterator[VideoFrame]:
-    """The one picture of a file, ten times a second for ever."""
-    with closing(clip.frames()) as frames:
-        frame = next(frames)  # a file may hold more: those behind the first are not shown
-    for number in count():
-        yield replace(frame, pts=number / STILL_FPS)
-
-
-def endless(clip: Clip) -> Iterator[VideoFrame]:
-    """The clip again and again, in one time."""
-    began: Seconds = 0.0
-    while True:
-        newest: Seconds = 0.0
-        for frame in clip.frames():
-            newest = frame.pts
-            yield replace(frame, pts=began + newest)
-        began += newest + 1.0 / clip.fps
-
-
-def fitting(width: int, height: int) -> Size:
-    """The size at which such pictures are sent: not too large, even sides, the same shape."""
-    scale = min(1.0, math.sqrt(MOST_PIXELS / (width * height)))
-    return max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
-
-
-def scaled(frame: VideoFrame, size: Size) -> VideoFrame:
-    """The frame in this size, which has even sides."""
-    if (frame.width, frame.height) == size:
-        return frame
-    half = (size[0] // 2, size[1] // 2)
-    return replace(frame, y=_plane(frame.y, size), u=_plane(frame.u, half), v=_plane(frame.v, half))
-
-
-def _plane(plane: Plane, size: Size) -> Plane:
-    return np.asarray(cv2.resize(np.ascontiguousarray(plane), size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 async def broadcast(
@@ -189,8 +118,13 @@ async def _opened(order: Order, stop: asyncio.Event, stopping: threading.Event) 
     """The pictures that are to be sent; None where ``stop`` was set before there were any."""
     found: list[Pictures] = []
 
+    if order.attack is None:
+        opening = partial(open_pictures, order.source, stopping, loop=order.loop)
+    else:
+        opening = partial(open_attack, order.source, order.attack, stopping)
+
     async def look() -> None:
-        found.append(await asyncio.to_thread(open_pictures, order.source, stopping, loop=order.loop))
+        found.append(await asyncio.to_thread(opening))
 
     try:
         await first(stop.wait(), look())

@@ -7,28 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guard.core.types import LANDMARKS, Picture, require_shape
+from guard.simulate.testing.lattice import laid, looked_up, window_about
+from guard.simulate.testing.material import Points
+from guard.simulate.testing.mesh import FEATURES, INNER_LIPS, OVAL
 from guard.simulate.warp import require_picture
 
-Points = NDArray[np.float32]
-"""Landmarks of one face, float32 (478, 2), x and y in px."""
-
-# Indices into MediaPipe's face mesh (its face_mesh_connections and canonical face model).
-_OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
-_INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
-_FEATURES = (
-    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185,  # lips
-    33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246,  # one eye
-    263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466,  # the other
-    70, 63, 105, 66, 107, 55, 52, 46, 300, 293, 334, 296, 336, 285, 282, 276,  # brows
-    168, 197, 5, 4, 1, 2, 98, 327, 129, 358, 48, 278,  # nose
-    50, 280, 205, 425, 187, 411, 118, 347, 101, 330, 147, 376, 207, 427, 212, 432, 151, 69, 299,  # skin
-)  # fmt: skip
-_ANCHORS = np.array(_OVAL + _INNER_LIPS + _FEATURES)
+_ANCHORS = np.array(OVAL + INNER_LIPS + FEATURES)
 _SAME_POINT_PX = 0.01
 _FLAT_PX2 = 1e-3
+_SMALLEST_PX = 8
+"""Side of the window about the face; a smaller one does not matter."""
+
+_FINE_PX = 150
+"""Faces about so high are warped pixel by pixel; on larger ones every second, or third, is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +63,7 @@ class FaceSwap:
         require_shape("FaceSwap.target_points", target_points, (LANDMARKS, 2), np.float32)
         anchors = target_points[_ANCHORS]
         height = float(np.ptp(anchors[:, 1]))
-        window = _window(target, anchors, height)
+        window = window_about(target, anchors, 0.1, _SMALLEST_PX)
         result = target.copy()
         if window is None:
             return result
@@ -82,7 +73,7 @@ class FaceSwap:
         swapped = self._warp(local + self._jitter(height), below.shape[:2])
         swapped = self._recolour(swapped, below, _hull_mask(below, local))
         shares = self._mask(local, below.shape[:2], height)
-        result[rows, columns] = cv2.blendLinear(swapped, below, shares, 1 - shares)
+        result[rows, columns] = laid(swapped, below, shares)
         return result
 
     def _jitter(self, height: float) -> NDArray[np.float32]:
@@ -93,15 +84,21 @@ class FaceSwap:
 
     def _warp(self, anchors: NDArray[np.float32], shape: tuple[int, int]) -> Picture:
         """The source's face in the target's geometry: piecewise affine over the triangles, one remap."""
-        numbers = np.zeros(shape, np.int32)
+        step = max(1, round(float(np.ptp(anchors[:, 1])) / _FINE_PX))
+        anchors = (anchors + 0.5) / np.float32(step) - 0.5
+        rows, columns = (-(-side // step) for side in shape)
+        numbers = np.zeros((rows, columns), np.int32)
         corners = np.rint(anchors[self._triangles] * 16).astype(np.int32)
         for number, triangle in enumerate(corners, start=1):
             cv2.fillConvexPoly(numbers, triangle, number, shift=4)
         affine = _affine_maps(anchors[self._triangles], self._anchors[self._triangles])
         chosen = np.concatenate([np.zeros((1, 2, 3), np.float32), affine])[numbers]
-        y, x = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
-        maps = chosen[..., 0] * x[..., None] + chosen[..., 1] * y[..., None] + chosen[..., 2]
-        return np.asarray(cv2.remap(self._source, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR), np.uint8)
+        x, y = np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32)
+        maps = chosen[..., 0] * x[:, None] + chosen[..., 1] * y[:, None, None] + chosen[..., 2]
+        if step > 1:
+            whole = columns * step, rows * step
+            maps = np.asarray(cv2.resize(maps, whole, interpolation=cv2.INTER_LINEAR))[: shape[0], : shape[1]]
+        return looked_up(self._source, np.asarray(maps, np.float32), cv2.BORDER_CONSTANT)
 
     def _recolour(self, swapped: Picture, below: Picture, face: NDArray[np.uint8]) -> Picture:
         """Draw mean and spread of each colour to those of the face below (after Reinhard et al., 2001)."""
@@ -116,28 +113,20 @@ class FaceSwap:
         self, anchors: NDArray[np.float32], shape: tuple[int, int], height: float
     ) -> NDArray[np.float32]:
         """Share of the swapped face, 0..1: feathered inside the outline; the target keeps its open mouth."""
-        oval, lips = anchors[: len(_OVAL)], anchors[len(_OVAL) : len(_OVAL) + len(_INNER_LIPS)]
+        oval, lips = anchors[: len(OVAL)], anchors[len(OVAL) : len(OVAL) + len(INNER_LIPS)]
         middle = oval.mean(axis=0)
         inner = middle + (oval - middle) * (1 - 2 * (self._style.inset + self._style.feather / 2))
-        mask = np.zeros(shape, np.float32)
-        cv2.fillConvexPoly(mask, np.rint(cv2.convexHull(inner)).astype(np.int32), 1.0)
-        soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), self._style.feather * height / 2))
+        softness = self._style.feather * height / 2
+        step = max(1, int(softness / 3))
+        mask = np.zeros([-(-side // step) for side in shape], np.float32)
+        hull = (cv2.convexHull(inner) + 0.5) / step - 0.5
+        cv2.fillConvexPoly(mask, np.rint(hull).astype(np.int32), 1.0)
+        small = np.asarray(cv2.GaussianBlur(mask, (0, 0), softness / step))
+        whole = mask.shape[1] * step, mask.shape[0] * step
+        soft = small if step == 1 else np.asarray(cv2.resize(small, whole))[: shape[0], : shape[1]]
         mouth = np.zeros(shape, np.float32)
         cv2.fillPoly(mouth, [np.rint(lips).astype(np.int32)], 1.0)
         return np.asarray(soft * (1 - cv2.GaussianBlur(mouth, (0, 0), 0.012 * height)), np.float32)
-
-
-def swap(
-    target: Picture,
-    target_points: Points,
-    source: Picture,
-    source_points: Points,
-    *,
-    seed: int = 0,
-    style: SwapStyle | None = None,
-) -> Picture:
-    """Swap a single picture; arguments as of ``FaceSwap`` and its ``apply``."""
-    return FaceSwap(source, source_points, seed, style).apply(target, target_points)
 
 
 def _at_detail(
@@ -170,23 +159,14 @@ def _triangulate(points: NDArray[np.float32]) -> NDArray[np.intp]:
 
 
 def _affine_maps(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Affine maps (n, 2, 3) that carry triangles (n, 3, 2) onto others; flat triangles map to nowhere."""
+    """Affine maps (n, 2, 3) that carry triangles (n, 3, 2) onto others; flat ones map to a middle."""
     homogeneous = np.concatenate([source, np.ones((*source.shape[:2], 1), np.float32)], axis=2)
     flat = np.abs(np.linalg.det(homogeneous)) < _FLAT_PX2
     homogeneous[flat] = np.eye(3)
-    return np.asarray(np.linalg.solve(homogeneous, target).transpose(0, 2, 1), np.float32)
-
-
-def _window(target: Picture, anchors: NDArray[np.float32], height: float) -> tuple[slice, slice] | None:
-    """Rows and columns of the picture about the face; None where they are too few to matter."""
-    margin = 0.1 * height
-    left, top = np.floor(anchors.min(axis=0) - margin).astype(int).clip(0).tolist()
-    right, bottom = np.ceil(anchors.max(axis=0) + margin).astype(int).tolist()
-    rows, columns = slice(top, min(bottom, target.shape[0])), slice(left, min(right, target.shape[1]))
-    smallest = 8
-    if rows.stop - rows.start < smallest or columns.stop - columns.start < smallest:
-        return None
-    return rows, columns
+    maps = np.asarray(np.linalg.solve(homogeneous, target).transpose(0, 2, 1), np.float32)
+    maps[flat] = 0
+    maps[flat, :, 2] = target[flat].mean(axis=1)
+    return maps
 
 
 def _hull_mask(picture: Picture, points: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -83,6 +83,21 @@ def landmark_swap(
     return mix(target, coarse, mask), mask
 
 
+def difference_mask(original: Picture, altered: Picture) -> Mask:
+    """Where a picture was altered, by its original in the very same framing; coding noise apart."""
+    check_picture(original)
+    difference = cv2.absdiff(original, altered).max(axis=2).astype(np.float32)
+    return to_mask((blur(difference, original.shape[1] / 32) - 3.0) / 5.0)
+
+
+def part_swap(
+    original: Picture, altered: Picture, points: Points, rng: np.random.Generator
+) -> tuple[Picture, Mask]:
+    """Lay a part of a ready swap over its original anew; return it and the mask of what was altered."""
+    mask = hull_mask(points, original.shape[:2], rng)
+    return mix(original, altered, mask), to_mask(mask * difference_mask(original, altered))
+
+
 def match_colours(picture: Picture, like: Picture, mask: Mask, strength: float) -> Picture:
     """Give ``picture`` mean and spread of ``like`` inside ``mask``, in Lab (Reinhard et al., 2001)."""
     inside = mask > 0.5 * float(mask.max())
@@ -113,9 +128,11 @@ def _warp(mask: NDArray[np.float32], amplitude: float, rng: np.random.Generator)
 
 
 def _alter(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Other colours, and either coarser or sharper: what a generator's output differs by."""
+    """Other colours, and coarser, sharper or drawn by up-sampling: what a generator's output differs by."""
     altered = recolour(picture, 1.0, rng)
     height, width = picture.shape[:2]
+    if chance(rng, 0.25):
+        return _up_sampled(altered, rng)
     if chance(rng, 0.5):
         share = rng.uniform(0.25, 0.7)
         small = resize(altered, max(16, round(width * share)), max(16, round(height * share)))
@@ -123,6 +140,21 @@ def _alter(picture: Picture, rng: np.random.Generator) -> Picture:
     amount = rng.uniform(0.2, 1.0)
     values = altered.astype(np.float32)
     return to_bytes(values + amount * (values - blur(values, 1.5)))
+
+
+def _up_sampled(picture: Picture, rng: np.random.Generator) -> Picture:
+    """The traces of a generator's last layer: halved, then doubled by a transposed convolution.
+
+    A short kernel whose phases do not quite agree leaves a chessboard (Odena et al., "Deconvolution and
+    Checkerboard Artifacts", 2016) and copies of the spectrum (Zhang et al., "Detecting and Simulating
+    Artifacts in GAN Fake Images", 2019).
+    """
+    height, width = picture.shape[:2]
+    spread = np.zeros((2 * ((height + 1) // 2), 2 * ((width + 1) // 2), 3), np.float32)
+    spread[::2, ::2] = resize(picture, spread.shape[1] // 2, spread.shape[0] // 2)
+    across, down = (np.array([1, 3, 3, 1]) / 4 + rng.normal(0, 0.06, 4) for _ in range(2))
+    drawn = cv2.sepFilter2D(spread, -1, across, down, borderType=cv2.BORDER_REFLECT)
+    return to_bytes(np.asarray(drawn, np.float32)[:height, :width])
 
 
 def _jitter(picture: Picture, centre: Points, extent: float, rng: np.random.Generator) -> Picture:

@@ -15,6 +15,7 @@ from guard.simulate.training.pictures import (
     chance,
     check_picture,
     gamma,
+    jpeg,
     recolour,
     resize,
     to_bytes,
@@ -48,7 +49,7 @@ def degrade(
     if chance(rng, 0.6 * call.strength):
         sent = sensor_noise(sent, rng.uniform(1, 8) * call.strength, rng)
     if chance(rng, 0.25 + 0.6 * call.strength):
-        sent = recode(sent, rng) if recode is not None and chance(rng, 0.7) else jpeg(sent, call, rng)
+        sent = recode(sent, rng) if recode is not None and chance(rng, 0.7) else _jpeg(sent, call, rng)
     return resize(sent, size, size)
 
 
@@ -60,13 +61,9 @@ def sensor_noise(picture: Picture, sigma: float, rng: np.random.Generator) -> Pi
     return to_bytes(picture + sigma * (0.8 * grey + 0.6 * colour))
 
 
-def jpeg(picture: Picture, call: Call, rng: np.random.Generator) -> Picture:
-    """A JPEG round trip; the quality falls with the call's strength."""
-    lowest = round(90 - 60 * call.strength)
-    quality = int(rng.integers(lowest, 96))
-    _, coded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
-    return np.ascontiguousarray(decoded[:, :, ::-1])
+def _jpeg(picture: Picture, call: Call, rng: np.random.Generator) -> Picture:
+    """The quality falls with the call's strength."""
+    return jpeg(picture, int(rng.integers(round(90 - 60 * call.strength), 96)))
 
 
 def _camera(picture: Picture, call: Call, rng: np.random.Generator) -> Picture:

@@ -83,6 +83,13 @@ def resize(picture: Picture, width: int, height: int) -> Picture:
     return cv2.resize(picture, (width, height), interpolation=method).astype(np.uint8, copy=False)
 
 
+def jpeg(picture: Picture, quality: int) -> Picture:
+    """A JPEG round trip at ``quality`` 0..100."""
+    _, coded = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[:, :, ::-1])
+
+
 def smooth_noise(shape: tuple[int, int], cells: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Slowly varying noise, float32 (height, width), about -1..1: ``cells`` x ``cells`` values, enlarged."""
     coarse = rng.uniform(-1, 1, (cells, cells)).astype(np.float32)

@@ -1,13 +1,19 @@
-"""Training variants of presentation attacks: a photo held to the camera, and a replay on a screen.
+"""Training variants of presentation attacks: prints, cards, telephones and monitors held to the camera.
 
-Made from bona fide pictures with their surroundings; the face stays where it was, so that only the instrument
-tells the two apart. Written for training only: the demo's and the tests' attacks are other code.
+Made from bona fide pictures with their surroundings; the face stays about where it was, so that only the
+instrument tells the two apart. Colours, blur, light, coding, edges and hands stand on both sides. Written for
+training only: the demo's and the tests' attacks are other code.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from guard.simulate.training.persons import background_changed, beautified, head_mask, surrounded
 from guard.simulate.training.pictures import (
     Mask,
     Picture,
@@ -16,208 +22,210 @@ from guard.simulate.training.pictures import (
     chance,
     check_picture,
     check_points,
-    gamma,
     mix,
+    resize,
     to_bytes,
-    to_mask,
 )
-from guard.simulate.training.scene import Quad, decoy, glare, hand, lit, quad_mask, room, shrunk
+from guard.simulate.training.prints import card as drawn_card
+from guard.simulate.training.prints import inked, margin, screened, shaded
+from guard.simulate.training.scene import decoy, glare, hand, lit, place, waving
+from guard.simulate.training.screens import banded, buttons, coded, glowing, mirrored, sampled
+from guard.simulate.training.surfaces import Rect, Surface, hold, laid, tilt
+from guard.simulate.training.tones import toned
+
+Rng = np.random.Generator
 
 
-def bona_fide(picture: Picture, points: Points, rng: np.random.Generator) -> Picture:
-    """A person at the camera, with what might be taken for an attack: poor colours, blur, lamps, frames."""
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What the camera sees, where the face is in it, and which of it is the instrument."""
+
+    picture: Picture
+    points: NDArray[np.float32]
+    """(n, 2): x, y of the landmarks in pixels of ``picture``."""
+    mask: Mask
+    """1 on the instrument; all 0 for a person who is there."""
+
+
+Attack: TypeAlias = Callable[[Picture, Points, Rng, Picture | None], Shot]
+"""A bona fide picture, its landmarks, chance, and a picture to stand behind the instrument, to an attack."""
+
+
+def bona_fide(
+    picture: Picture, points: Points, rng: Rng, behind: Picture | None = None, person: Mask | None = None
+) -> Shot:
+    """A person at the camera, with what might be taken for an attack: colours, blur, lamps, frames, filters.
+
+    ``person`` is 1 on the person (a rough guess where it is not given); ``behind`` may be shown behind them.
+    """
     check_picture(picture)
     check_points(points)
-    seen = picture
-    if chance(rng, 0.3):
-        seen = decoy(seen, _centre(points), _extent(points), rng)
-    if chance(rng, 0.6):
-        seen = _cast(seen, rng)
+    seen = _called(
+        picture, points, rng, behind, head_mask(points, picture.shape[:2]) if person is None else person
+    )
+    if chance(rng, 0.08):
+        seen = waving(seen, *_face(points), rng)
+    if chance(rng, 0.55):
+        seen = glowing(seen, rng) if chance(rng, 0.5) else inked(seen, rng)
+    if chance(rng, 0.25):
+        seen = coded(seen, rng)
+    seen = _disturbed(seen, rng)
+    shape = seen.shape[:2]
+    moved = np.asarray(points[:, :2], np.float32)
+    if chance(rng, 0.5):
+        turned = laid(tilt(*_face(points), rng), *_face(points), shape)
+        seen, moved = turned.seen(seen), turned.moved(points)
+    return Shot(_recaptured(seen, rng), moved, np.zeros(shape, np.float32))
+
+
+def photo(picture: Picture, points: Points, rng: Rng, behind: Picture | None = None) -> Shot:
+    """A print held in the hand, flat or bent: ink, paper, light, a margin, an edge in sight or out of it."""
+    scene = _set_up(picture, points, rng, behind, paper=True)
+    edge = _edge(points, rng, 0.75, 1.9)
+    wide = rng.uniform(0.02, 0.15) * scene.surface.face_px if chance(rng, 0.45) else 0.0
+    return _held(_on_paper(picture, scene, edge, wide), scene, edge)
+
+
+def card(picture: Picture, points: Points, rng: Rng, behind: Picture | None = None) -> Shot:
+    """An identity card with the face as its portrait, held near the camera."""
+    scene = _set_up(picture, points, rng, behind, paper=False)
+    portrait = _edge(points, rng, 0.58, 0.95)
+    wide, tall = portrait.right - portrait.left, portrait.bottom - portrait.top
+    left, top = portrait.left - rng.uniform(0.1, 0.6) * wide, portrait.top - rng.uniform(0.15, 0.6) * tall
+    height = tall * rng.uniform(1.4, 2.2)
+    whole = Rect(left, top, left + 1.58 * height, top + height, 0.06 * height)
+    return _held(_on_paper(drawn_card(picture, portrait, whole, rng), scene, whole, 0.0), scene, whole)
+
+
+def telephone(picture: Picture, points: Points, rng: Rng, behind: Picture | None = None) -> Shot:
+    """A replay on a telephone or tablet: a narrow frame with round corners, mostly in sight, and a hand."""
+    scene = _set_up(picture, points, rng, behind, paper=False)
+    (x, y), size = _face(points)
+    half = size * rng.uniform(0.55, 1.0)
+    x, y = x + rng.uniform(-0.12, 0.12) * size, y + rng.uniform(-0.35, 0.35) * size
+    tall = half * rng.uniform(1.3, 2.1)
+    wide, tall = (half, tall) if chance(rng, 0.75) else (half * 1.8, half)
+    edge = Rect(x - wide, y - tall, x + wide, y + tall, half * rng.uniform(0.05, 0.25))
+    return _held(_replayed(picture, scene, edge, half * rng.uniform(0.02, 0.12)), scene, edge)
+
+
+def monitor(picture: Picture, points: Points, rng: Rng, behind: Picture | None = None) -> Shot:
+    """A replay on a monitor or laptop: wide, its frame often out of sight."""
+    scene = _set_up(picture, points, rng, behind, paper=False)
+    edge = _edge(points, rng, 0.8, 3.0)
+    bezel_px = scene.surface.face_px * rng.uniform(0.03, 0.3)
+    return _held(_replayed(picture, scene, edge, bezel_px), scene, edge)
+
+
+ATTACKS: dict[str, Attack] = {"photo": photo, "card": card, "telephone": telephone, "monitor": monitor}
+"""Every species by name."""
+
+
+def _called(picture: Picture, points: Points, rng: Rng, behind: Picture | None, person: Mask) -> Picture:
+    """What callers do to their picture, and what stands behind them."""
+    seen, kind = picture, rng.random()
+    shape = picture.shape[:2]
+    if kind < 0.3:  # noqa: PLR2004 -- three in ten
+        seen = decoy(seen, person, *_face(points), rng)
+    elif kind < 0.5:  # noqa: PLR2004 -- two in ten
+        seen = background_changed(seen, person, place(shape, behind, rng), rng)
+    elif kind < 0.58:  # noqa: PLR2004 -- one in twelve
+        seen = surrounded(seen, points, place(shape, behind, rng), rng)
+    return beautified(seen, points, rng) if chance(rng, 0.15) else seen
+
+
+def _disturbed(seen: Picture, rng: Rng) -> Picture:
+    """Lamps, haze and flicker that stand in honest rooms too."""
     if chance(rng, 0.6):
         seen = lit(seen, 0.35, rng)
     if chance(rng, 0.08):
         seen = glare(seen, rng)
-    if chance(rng, 0.5):
-        seen = _warped(seen, _tilt(points, seen.shape[:2], rng))
-    return _recaptured(seen, rng)
+    if chance(rng, 0.06):
+        seen = to_bytes(banded(seen.astype(np.float32), rng))
+    if chance(rng, 0.12):
+        seen = toned(seen, 1.0, 1.0, np.full(3, rng.uniform(0.6, 0.95)), rng.uniform(5, 60))
+    return seen
 
 
-def photo(picture: Picture, points: Points, rng: np.random.Generator) -> tuple[Picture, Mask]:
-    """A print held in the hand: ink, paper, flat light, a border, perspective; and the mask of the paper."""
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """Everything that an instrument is shown with."""
+
+    surface: Surface
+    points: Points
+    behind: Picture | None
+    rng: Rng
+
+
+def _set_up(picture: Picture, points: Points, rng: Rng, behind: Picture | None, *, paper: bool) -> _Scene:
     check_picture(picture)
     check_points(points)
-    edge = _edge(points, rng)
-    printed = _paper(_ink(_cast(picture, rng), rng), rng)
-    if chance(rng, 0.5):
-        printed = _bordered(
-            printed, edge, rng.uniform(0.02, 0.12) * _extent(points), rng.uniform(190, 245), rng
-        )
-    printed = lit(printed, 0.35, rng)
-    if chance(rng, 0.3):
-        printed = glare(printed, rng)
-    return _held(picture, printed, points, edge, rng)
+    return _Scene(hold(points, picture.shape[:2], rng, paper=paper), points, behind, rng)
 
 
-def screen(picture: Picture, points: Points, rng: np.random.Generator) -> tuple[Picture, Mask]:
-    """A replay on a telephone or monitor: white point, grid, moire, bezel, glare; and the mask of it."""
-    check_picture(picture)
-    check_points(points)
-    edge = _edge(points, rng)
-    glowing = _grid(_backlit(picture, rng), rng)
-    if chance(rng, 0.5):
-        glowing = _moire(glowing, rng)
-    if chance(rng, 0.3):
-        glowing = _banded(glowing, rng)
-    if chance(rng, 0.6):
-        dark = rng.uniform(0, 40) if chance(rng, 0.85) else rng.uniform(180, 245)
-        glowing = _bordered(glowing, edge, rng.uniform(0.03, 0.25) * _extent(points), dark, rng)
-    if chance(rng, 0.4):
-        mirrored = blur(room(picture.shape[:2], rng), 3.0)
-        glowing = to_bytes(glowing + rng.uniform(0.05, 0.3) * mirrored)
-    if chance(rng, 0.4):
-        glowing = glare(glowing, rng)
-    return _held(picture, glowing, points, edge, rng)
+def _on_paper(picture: Picture, scene: _Scene, edge: Rect, margin_px: float) -> Picture:
+    rng, surface = scene.rng, scene.surface
+    values = screened(surface.seen(inked(picture, rng)), surface, rng)
+    if margin_px > 0:
+        values = margin(values, surface, edge, margin_px, rng)
+    printed = lit(to_bytes(shaded(values, surface, rng)), 0.35, rng)
+    return glare(printed, rng) if chance(rng, 0.25) else printed
 
 
-def _held(
-    picture: Picture, surface: Picture, points: Points, edge: Quad, rng: np.random.Generator
-) -> tuple[Picture, Mask]:
-    """The surface inside its edge, the holder's room outside, seen slightly askew by the camera."""
-    shape = picture.shape[:2]
-    mask = quad_mask(edge, shape, rng.uniform(0.3, 1.2))
-    around = room(shape, rng)
-    if chance(rng, 0.7):  # the instrument shades what is behind it
-        shade = blur(mask, 0.06 * shape[1])[:, :, np.newaxis]
-        around = to_bytes(around * (1 - rng.uniform(0, 0.5) * shade))
-    seen = mix(around, surface, mask)
+def _replayed(picture: Picture, scene: _Scene, edge: Rect, bezel_px: float) -> Picture:
+    """Code, show, sample, and mirror the room; ``bezel_px`` is the frame around the display."""
+    rng, display = scene.rng, edge.shrunk(bezel_px)
+    shown = coded(picture, rng) if chance(rng, 0.6) else picture
+    shown = glowing(shown, rng)
     if chance(rng, 0.35):
-        seen = hand(seen, edge, rng)
-    tilt = _tilt(points, shape, rng)
-    seen = _warped(seen, tilt)
-    tilted = np.asarray(cv2.warpPerspective(mask, tilt, (shape[1], shape[0])), np.float32)
-    return _recaptured(seen, rng), to_mask(tilted)
+        shown = buttons(shown, display, rng)
+    values = sampled(scene.surface.seen(shown), scene.surface, rng)
+    if chance(rng, 0.3):
+        values = banded(values, rng)
+    frame = np.float32(rng.uniform(3, 45) if chance(rng, 0.85) else rng.uniform(150, 240))
+    values = frame + (values - frame) * scene.surface.share_inside(display)[:, :, np.newaxis]
+    if chance(rng, 0.5):
+        values = mirrored(values, place(picture.shape[:2], scene.behind, rng), rng)
+    screen = to_bytes(values)
+    return glare(screen, rng) if chance(rng, 0.25) else screen
 
 
-def _warped(picture: Picture, by: NDArray[np.float64]) -> Picture:
-    size = (picture.shape[1], picture.shape[0])
-    return np.asarray(cv2.warpPerspective(picture, by, size, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
+def _held(instrument: Picture, scene: _Scene, edge: Rect) -> Shot:
+    """The instrument inside its edge, the holder's place outside, a hand, and the lens that sees it."""
+    shape, rng, surface = instrument.shape[:2], scene.rng, scene.surface
+    mask = surface.share_inside(edge, rng.uniform(0.8, 2.0))
+    around = place(shape, scene.behind, rng)
+    shade: Mask = np.float32(rng.uniform(0.25, 1.2)) * np.ones(shape, np.float32)
+    if chance(rng, 0.6):  # the instrument shades what is behind it
+        few = shape[1] // 4, shape[0] // 4
+        small = np.asarray(cv2.resize(mask, few, interpolation=cv2.INTER_AREA), np.float32)
+        soft = cv2.resize(blur(small, 0.015 * shape[1]), (shape[1], shape[0]))
+        shade *= 1 - np.float32(rng.uniform(0, 0.5)) * soft
+    seen = mix(to_bytes(around * shade[:, :, np.newaxis]), instrument, mask)
+    if chance(rng, 0.35):
+        seen = hand(seen, surface, edge, rng)
+    if chance(rng, 0.3):
+        seen = lit(seen, 0.3, rng)
+    return Shot(_recaptured(seen, rng), surface.moved(scene.points), mask)
 
 
-def _edge(points: Points, rng: np.random.Generator) -> Quad:
-    """Where the instrument ends, its own distance on each side of the face; often out of sight."""
-    x, y = _centre(points)
-    nearest = 1.0 if chance(rng, 0.5) else 0.55
-    left, top, right, bottom = _extent(points) * rng.uniform(nearest, 1.4, 4)
-    return np.array(
-        [[x - left, y - top], [x + right, y - top], [x + right, y + bottom], [x - left, y + bottom]],
-        np.float32,
-    )
+def _edge(points: Points, rng: Rng, nearest: float, farthest: float) -> Rect:
+    """Where the instrument ends, its own distance (in faces, log-uniform) on each side of the face."""
+    (x, y), size = _face(points)
+    left, top, right, bottom = size * np.exp(rng.uniform(np.log(nearest), np.log(farthest), 4))
+    return Rect(x - left * 0.85, y - top, x + right * 0.85, y + bottom)
 
 
-def _tilt(points: Points, shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A homography that turns and tilts a little about the face."""
-    x, y = _centre(points)
-    corners = np.array([[0, 0], [shape[1], 0], [shape[1], shape[0]], [0, shape[0]]], np.float32)
-    turn = cv2.getRotationMatrix2D((x, y), rng.uniform(-8, 8), 1.0)
-    turned = corners @ turn[:, :2].T + turn[:, 2] + rng.uniform(-0.07, 0.07, (4, 2)) * shape[1]
-    return np.asarray(cv2.getPerspectiveTransform(corners, turned.astype(np.float32)), np.float64)
-
-
-def _cast(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Fewer tones, another white: what ink does, and many a webcam too."""
-    low, high = rng.uniform(0, 60), rng.uniform(175, 255)
-    white = 1 + rng.uniform(-0.12, 0.12, 3)
-    grey = picture.mean(axis=2, keepdims=True)
-    coloured = grey + (picture - grey) * rng.uniform(0.4, 1.15)
-    return to_bytes((low + coloured * (high - low) / 255) * white)
-
-
-def _ink(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Halftone: a screen of dots for each ink at its own angle, or an ordered dither, then dot gain."""
+def _recaptured(picture: Picture, rng: Rng) -> Picture:
+    """The lens that sees it: mostly sharp, sometimes out of focus by a pixel or so."""
     height, width = picture.shape[:2]
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    values = picture.astype(np.float32)
-    depth = rng.uniform(2, 28)
-    if chance(rng, 0.6):
-        period = rng.uniform(1.8, 5)
-        for channel, angle in enumerate(np.deg2rad(np.array([15, 75, 45]) + rng.uniform(-8, 8))):
-            across = (columns * np.cos(angle) + rows * np.sin(angle)) * (2 * np.pi / period)
-            down = (rows * np.cos(angle) - columns * np.sin(angle)) * (2 * np.pi / period)
-            values[:, :, channel] += depth * 0.5 * (np.cos(across) + np.cos(down))
-    elif chance(rng, 0.5):
-        matrix = (
-            np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) / 15 - 0.5
-        )
-        values += depth * np.tile(matrix, (height // 4 + 1, width // 4 + 1))[:height, :width, np.newaxis]
-    return to_bytes(blur(values, rng.uniform(0.3, 1.3)))
+    if chance(rng, 0.15):  # a camera of few pixels
+        share = rng.uniform(0.4, 0.9)
+        picture = resize(resize(picture, round(width * share), round(height * share)), width, height)
+    return blur(picture, rng.uniform(0, 1.15) ** 2 * width / 224)
 
 
-def _paper(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Grain of the paper, and faint stripes of the print head."""
-    height, width = picture.shape[:2]
-    grain = np.asarray(
-        blur(rng.standard_normal((height, width), np.float32), rng.uniform(0.4, 1.5)), np.float32
-    )
-    stripes = rng.uniform(0, 3) * np.sin(np.arange(height) * rng.uniform(0.3, 2))[:, np.newaxis]
-    return to_bytes(picture + (rng.uniform(0, 6) * grain + stripes)[:, :, np.newaxis])
-
-
-def _bordered(
-    picture: Picture, edge: Quad, width_px: float, grey: float, rng: np.random.Generator
-) -> Picture:
-    """A margin or a bezel of one grey inside the edge."""
-    inner = quad_mask(shrunk(edge, width_px), picture.shape[:2], 0.5)
-    return mix(np.full_like(picture, to_bytes(grey + rng.uniform(-5, 5, 3))), picture, inner)
-
-
-def _backlit(picture: Picture, rng: np.random.Generator) -> Picture:
-    """A display's tone curve, white point, saturation and leaking backlight."""
-    shown = gamma(picture, rng.uniform(0.6, 1.5)).astype(np.float32)
-    grey = shown.mean(axis=2, keepdims=True)
-    coloured = grey + (shown - grey) * rng.uniform(0.6, 1.4)
-    white = np.array([rng.uniform(0.75, 1.08), rng.uniform(0.85, 1.08), rng.uniform(0.9, 1.25)])
-    return to_bytes((coloured * rng.uniform(0.5, 1.05) + rng.uniform(0, 45)) * white)
-
-
-def _grid(picture: Picture, rng: np.random.Generator) -> Picture:
-    """The raster of the display's pixels, each colour a third of a pixel apart."""
-    height, width = picture.shape[:2]
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    period, depth = rng.uniform(1.6, 4.5), rng.uniform(0, 0.12)
-    lines = np.cos(rows * (2 * np.pi / period))
-    stripes = np.stack([np.cos((columns / period + phase / 3) * 2 * np.pi) for phase in range(3)], 2)
-    return to_bytes(picture * (1 + depth * (0.6 * lines[:, :, np.newaxis] + 0.8 * stripes)))
-
-
-def _moire(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Bent, slow, coloured waves: the beat of the display's raster with the sensor's."""
-    height, width = picture.shape[:2]
-    rows, columns = np.mgrid[-1 : 1 : complex(height), -1 : 1 : complex(width)]
-    values = picture.astype(np.float32)
-    for _ in range(int(rng.integers(1, 4))):
-        angle, waves = rng.uniform(0, np.pi), rng.uniform(3, 30)
-        bend = rng.uniform(-0.4, 0.4) * (rows**2 + columns**2) + rng.uniform(-0.3, 0.3) * rows * columns
-        phase = np.pi * waves * (np.cos(angle) * columns + np.sin(angle) * rows + bend)
-        offset = rng.uniform(0, 2, 3) if chance(rng, 0.7) else np.zeros(3)
-        values += rng.uniform(2, 14) * np.cos(phase[:, :, np.newaxis] + offset)
-    return to_bytes(values)
-
-
-def _banded(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Dark bars: the display's refresh against the camera's shutter."""
-    waves = np.sin(np.linspace(0, np.pi * rng.uniform(1, 8), picture.shape[0]) + rng.uniform(0, 6))
-    return to_bytes(picture * (1 + rng.uniform(0.03, 0.2) * waves[:, np.newaxis, np.newaxis]))
-
-
-def _recaptured(picture: Picture, rng: np.random.Generator) -> Picture:
-    """The lens that sees it: out of focus by up to two pixels."""
-    return blur(picture, rng.uniform(0, 1.6) * picture.shape[1] / 160)
-
-
-def _centre(points: Points) -> tuple[float, float]:
+def _face(points: Points) -> tuple[tuple[float, float], float]:
+    """The middle and the size of the landmarks' box."""
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    return float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2
-
-
-def _extent(points: Points) -> float:
-    return float(np.ptp(points[:, :2], axis=0).max())
+    return (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2), float((high - low).max())

@@ -27,6 +27,7 @@ export const REASONS = {
   decode_trouble: "the video cannot be decoded",
   analysis_trouble: "the analysis has trouble with this video",
   overload: "the service has more to do than it can",
+  unstable: "a trained model cannot make up its mind",
   learned_score: "looks like what a trained model knows from attacks",
   spike: "changed suddenly",
   no_blink: "does not blink",
@@ -39,6 +40,8 @@ export const REASONS = {
 export const CUES = {
   face_manipulation: "signs of a swapped or made-up face",
   face_presentation: "signs of a photo, screen or mask",
+  second_manipulation: "a second model's signs of a swapped or made-up face",
+  second_presentation: "a second model's signs of a photo, screen or mask",
   blink: "blinking",
   motion: "motion of the face",
 };

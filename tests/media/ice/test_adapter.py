@@ -18,7 +18,7 @@ from guard.media.transport import Peer
 from tests.support.ice import addresses_told, an_offer, publication
 from tests.support.media import LoopbackPublisher, eventually
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 CANDIDATE = "a=candidate:{number} 1 udp 2130706431 {address} 5000 typ host\r\n"
 DENIED = ("169.254.169.254", "224.0.0.1", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254")

@@ -17,7 +17,7 @@ from guard.media.turn import IceServer
 from tests.support.ice import addresses_told, an_offer, publication
 from tests.support.media import LOOPBACK
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.support.media import (
     tone,
 )
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 MEDIA = MediaSettings(min_bitrate=200_000, max_bitrate=2_000_000)
 

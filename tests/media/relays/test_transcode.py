@@ -30,7 +30,7 @@ from tests.support.media import (
 if TYPE_CHECKING:
     from guard.media.transport import Peer
 
-pytestmark = pytest.mark.media
+pytestmark = [pytest.mark.media, pytest.mark.peers]
 
 FORMATS = {Codec.VP8: Format(Codec.VP8), Codec.H264: Format(Codec.H264, "42e01f")}
 VIDEO = list(FORMATS)

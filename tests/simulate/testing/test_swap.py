@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from guard.core.errors import ShapeError
-from guard.simulate.testing.swap import FaceSwap, SwapStyle, swap
+from guard.core.types import Picture
+from guard.simulate.testing.material import Points
+from guard.simulate.testing.swap import FaceSwap, SwapStyle
 from tests.support.faces import drawn_face, drawn_points
 
 pytestmark = pytest.mark.unit
@@ -13,6 +15,12 @@ TARGET_POINTS = drawn_points((90, 80), 100)
 SOURCE = drawn_face((240, 240), (120, 110), 150, (90, 160, 90))
 SOURCE_POINTS = drawn_points((120, 110), 150)
 STEADY = SwapStyle(jitter=0.0)
+
+
+def swap(
+    target: Picture, points: Points, source: Picture, source_points: Points, style: SwapStyle | None = None
+) -> Picture:
+    return FaceSwap(source, source_points, 0, style).apply(target, points)
 
 
 def outside(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

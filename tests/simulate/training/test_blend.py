@@ -3,7 +3,14 @@ import pytest
 
 from guard.core.errors import ShapeError
 from guard.core.types import Picture
-from guard.simulate.training.blend import hull_mask, landmark_swap, match_colours, self_blend
+from guard.simulate.training.blend import (
+    difference_mask,
+    hull_mask,
+    landmark_swap,
+    match_colours,
+    part_swap,
+    self_blend,
+)
 from tests.support.faces import drawn_face, drawn_points
 
 pytestmark = pytest.mark.unit
@@ -80,3 +87,33 @@ def test_no_landmarks_no_blend() -> None:
         self_blend(face(), np.full((478, 2), np.nan, np.float32), np.random.default_rng(0))
     with pytest.raises(ShapeError, match=r"float64 \(160, 160, 3\)"):
         self_blend(face().astype(np.float64), POINTS, np.random.default_rng(0))
+
+
+def test_a_difference_is_found_where_it_is_and_coding_noise_is_not() -> None:
+    original = face()
+    noisy = np.clip(original + np.random.default_rng(1).normal(0, 1, original.shape), 0, 255).astype(np.uint8)
+    altered = noisy.copy()
+    altered[60:100, 60:100] = 255 - altered[60:100, 60:100]
+    mask = difference_mask(original, altered)
+    assert mask[65:95, 65:95].min() > 0.9
+    assert mask[:40].max() < 0.1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_part_of_a_swap_is_altered_only_where_the_swap_was(seed: int) -> None:
+    original, swap = face(), face((90, 60, 40))
+    swap[:, SIDE // 2 :] = original[:, SIDE // 2 :]
+    part, mask = part_swap(original, swap, POINTS, np.random.default_rng(seed))
+    assert np.array_equal(part[:, SIDE // 2 :], original[:, SIDE // 2 :])
+    assert mask[:, SIDE // 2 + 10 :].max() < 0.05
+    assert mask.max() > 0.4
+
+
+def test_some_self_blends_carry_the_chessboard_of_a_generator() -> None:
+    grey = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    found = []
+    for seed in range(40):
+        blended = self_blend(grey, POINTS, np.random.default_rng(seed))[0].astype(float)[..., 1]
+        middle = blended[64:96, 64:96]
+        found.append(np.abs(np.diff(middle, axis=1)).mean() > 0.2)
+    assert 2 <= sum(found) <= 25, "only an up-sampled copy of plain grey has any texture"

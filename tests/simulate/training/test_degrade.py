@@ -3,7 +3,8 @@ import pytest
 
 from guard.core.errors import ShapeError
 from guard.core.types import Picture
-from guard.simulate.training.degrade import Call, degrade, jpeg, sensor_noise
+from guard.simulate.training.degrade import Call, degrade, sensor_noise
+from guard.simulate.training.pictures import jpeg
 from tests.support.faces import drawn_face
 
 pytestmark = pytest.mark.unit
@@ -64,7 +65,7 @@ def test_noise_has_the_strength_asked_for() -> None:
 def test_jpeg_keeps_colour_order() -> None:
     red = np.zeros((32, 32, 3), np.uint8)
     red[:, :, 0] = 200
-    coded = jpeg(red, Call(0.0), np.random.default_rng(0))
+    coded = jpeg(red, 90)
     assert coded[..., 0].mean() > 190
     assert coded[..., 2].mean() < 10
 

@@ -1,0 +1,72 @@
+"""What can be measured on a face without a net: skin, light, and what a shortcut would live on."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from guard.core.geometry import bounding_box
+from guard.core.types import FaceView, Picture
+from guard.faces.pictures import cut_square
+
+FEATURES: Final = ("red", "green", "blue", "spread", "saturation", "log sharpness", "log size")
+"""Means and spread of the crop's colours, its saturation and sharpness, and the face's size in the frame."""
+
+FEATURE_PX = 96
+FEATURE_SCALE = 1.0
+
+_CHEEKS: Final = (
+    (50, 118, 101, 36, 205),
+    (280, 347, 330, 266, 425),
+)
+"""Patches of the mesh between eye, nose and mouth corner, left and right."""
+
+LEAST_PIXELS = 20
+"""A cheek of fewer pixels is not measured."""
+
+
+def feature_row(face: FaceView) -> NDArray[np.float64]:
+    """``FEATURES`` of one face."""
+    crop = face.crop(FEATURE_SCALE, FEATURE_PX)
+    grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))
+    saturation = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2HSV))[..., 1]
+    sharpness = float(np.asarray(cv2.Laplacian(grey, cv2.CV_32F)).var())
+    return np.array(
+        [
+            *crop.reshape(-1, 3).mean(axis=0),
+            grey.std(),
+            saturation.mean(),
+            np.log1p(sharpness),
+            np.log(max(face.quality.size_px, 1.0)),
+        ]
+    )
+
+
+def skin_ita(face: FaceView) -> float | None:
+    """Individual typology angle of the cheeks, degrees: large for light skin, negative for dark.
+
+    After Chardon et al. (1991): atan((L* - 50) / b*) of the median colour, CIE Lab, D65. Camera and light are
+    in it too. None where the cheeks are too small or outside the frame.
+    """
+    points = face.points_px()
+    square = bounding_box(points).square()
+    size = max(16, min(256, round(square.size)))
+    scale = size / square.size
+    picture = cut_square(face.frame, square, size)
+    local = (points - np.array([square.x1, square.y1], np.float32)) * scale
+    skin = np.concatenate([_inside(picture, local[list(cheek)]) for cheek in _CHEEKS])
+    return ita(np.median(skin, axis=0)) if len(skin) >= LEAST_PIXELS else None
+
+
+def ita(rgb: NDArray[np.floating]) -> float:
+    """The angle of one sRGB colour, 0..255."""
+    lab = np.asarray(cv2.cvtColor(np.asarray(rgb, np.float32).reshape(1, 1, 3) / 255, cv2.COLOR_RGB2LAB))
+    lightness, _, yellow = (float(value) for value in lab.reshape(3))
+    return float(np.degrees(np.arctan2(lightness - 50, max(yellow, 1e-6))))
+
+
+def _inside(picture: Picture, corners: NDArray[np.float32]) -> NDArray[np.uint8]:
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, np.rint(cv2.convexHull(corners)).astype(np.int32), 1)
+    return picture[mask > 0]

@@ -1,0 +1,48 @@
+"""How far brightness, colour, sharpness and size alone would come: a logistic reading, fitted on others."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDS = 5
+PENALTY = 1e-2
+ROUNDS = 30
+
+Rows = NDArray[np.float64]
+
+
+def cross_fitted(rows: Rows, attack: NDArray[np.bool_], groups: Sequence[str]) -> NDArray[np.float64]:
+    """Logits (n,) of rows (n, k), each by a reading fitted on other groups; NaN without both classes."""
+    fold = np.array([_fold(group) for group in groups])
+    logits = np.full(len(rows), np.nan)
+    for number in range(FOLDS):
+        seen, unseen = fold != number, fold == number
+        if unseen.any() and attack[seen].any() and not attack[seen].all():
+            logits[unseen] = _reading(rows[seen], attack[seen], rows[unseen])
+    return logits
+
+
+def _fold(group: str) -> int:
+    return hashlib.sha256(f"fold/{group}".encode()).digest()[0] % FOLDS
+
+
+def _reading(rows: Rows, attack: NDArray[np.bool_], unseen: Rows) -> NDArray[np.float64]:
+    """Ridge logistic regression by Newton's method, both classes weighing the same."""
+    middle, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-9
+    known, other = (_with_one((part - middle) / spread) for part in (rows, unseen))
+    weight = np.where(attack, 0.5 / attack.sum(), 0.5 / (~attack).sum())
+    penalty = PENALTY * np.eye(known.shape[1])
+    penalty[-1, -1] = 1e-9  # the constant is free
+    found = np.zeros(known.shape[1])
+    for _ in range(ROUNDS):
+        chance = 0.5 * (1 + np.tanh(0.5 * (known @ found)))
+        slope = known.T @ (weight * (chance - attack)) + penalty @ found
+        curve = (known * (weight * chance * (1 - chance))[:, None]).T @ known + penalty
+        found = found - np.clip(np.linalg.solve(curve, slope), -2, 2)
+    return np.asarray(other @ found, np.float64)
+
+
+def _with_one(rows: Rows) -> Rows:
+    return np.hstack([rows, np.ones((len(rows), 1))])

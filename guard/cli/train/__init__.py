@@ -1,0 +1,1 @@
+"""``guard train``: an engine's recipe on a team's own pictures and clips."""

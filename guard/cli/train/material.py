@@ -1,0 +1,112 @@
+"""A team's own pictures and clips, listed in MANIFEST.tsv: whether there is enough to learn from."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from guard.core.errors import ConfigError, EnvironmentProblem
+from guard.simulate.training.listing import FRAMES_OF_A_CLIP, LISTING, Row, read_rows, refuse
+from guard.simulate.training.split import is_held_out
+
+
+@dataclass(frozen=True, slots=True)
+class Least:
+    """The least that a recipe can learn from and be judged on."""
+
+    pictures: int = 200
+    """Bona fide; a clip counts as ten."""
+    attacks: int = 50
+    """Pictures of attacks, counted alike, where there are any: without them a recipe makes its own only."""
+    learned: int = 8
+    """Persons that are learned from."""
+    held_out: int = 2
+    """Persons that are kept to judge by; a recipe wants one of them in a clip and one under attack, too."""
+
+
+KEPT = "15 in 100, by a hash of `group`"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a manifest lists."""
+
+    pictures: Mapping[str, int]
+    """By class, ``bona_fide`` and ``attack``."""
+    clips: Mapping[str, int]
+    persons: Mapping[str, frozenset[str]]
+    """Groups, by class, and of bona fide clips under ``clips``."""
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.pictures[label]} pictures and {self.clips[label]} clips {label}"
+            for label in ("bona_fide", "attack")
+        ]
+        return f"{', '.join(parts)}, {len(self.persons['bona_fide'])} persons"
+
+    def require(self, least: Least) -> None:
+        """Raise ConfigError, with everything that is short, unless there is enough."""
+        people, clips, attacked = (self.persons[kind] for kind in ("bona_fide", "clips", "attack"))
+        found = [
+            (least.pictures, self._count("bona_fide"), "bona fide pictures (a clip counts as ten)"),
+            (least.learned, len(people) - _kept(people), "persons to learn from"),
+            (least.held_out, _kept(people), f"persons kept to judge by ({KEPT})"),
+            (1, len(clips) - _kept(clips), "persons in bona fide clips to learn from"),
+            (1, _kept(clips), "persons in bona fide clips kept to judge by"),
+        ]
+        if attacked:
+            found += [
+                (least.attacks, self._count("attack"), "pictures of attacks, or none (same)"),
+                (1, len(attacked) - _kept(attacked), "attacked persons to learn from"),
+                (1, _kept(attacked), "attacked persons kept to judge by"),
+            ]
+        short = [f"{need} {what}, got {got}" for need, got, what in found if got < need]
+        if short:
+            msg = f"{LISTING}: expected at least {'; '.join(short)}; add some, each with its person as group"
+            raise ConfigError(msg)
+
+    def _count(self, label: str) -> int:
+        return self.pictures[label] + FRAMES_OF_A_CLIP * self.clips[label]
+
+
+def _kept(persons: Iterable[str]) -> int:
+    return sum(map(is_held_out, persons))
+
+
+def read_material(root: Path) -> Material:
+    """Read and check ``root``/MANIFEST.tsv: tab-separated, with ``path``, ``label`` and ``group``.
+
+    Raises:
+        EnvironmentProblem: it cannot be read.
+        ConfigError: a column is missing, a label is unknown, a file is not there or a group is empty.
+    """
+    path = root / LISTING
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        msg = f"{path}: expected a table of pictures and clips, got: {error.strerror}; see engines/README.md"
+        raise EnvironmentProblem(msg) from None
+    rows = read_rows(content, str(path))
+    lost = [row for row in rows if not _is_file(root / row.path)]
+    refuse(str(path), [f"line {row.line}: expected a file, got {row.path!a}" for row in lost])
+    return _counted(rows)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # as of a name that is too long
+        return False
+
+
+def _counted(rows: Sequence[Row]) -> Material:
+    pictures: Counter[str] = Counter()
+    clips: Counter[str] = Counter()
+    persons: dict[str, set[str]] = {"bona_fide": set(), "attack": set(), "clips": set()}
+    for row in rows:
+        label = "attack" if row.attack else "bona_fide"
+        (clips if row.is_clip else pictures)[label] += 1
+        persons[label].add(row.group)
+        if row.is_clip and not row.attack:
+            persons["clips"].add(row.group)
+    return Material(pictures, clips, {kind: frozenset(found) for kind, found in persons.items()})

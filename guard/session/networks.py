@@ -1,0 +1,33 @@
+"""Every engine that the settings name, each under the cue that it speaks in."""
+
+from guard.config.settings import AnalysisSettings
+from guard.core.errors import ConfigError
+from guard.core.types import Cue
+from guard.detectors.registry import SECOND_OF
+from guard.inference.open import LoadedEngine, open_engine
+
+
+def engine_names(analysis: AnalysisSettings) -> tuple[str, ...]:
+    """The engines named; raise ConfigError where one is named twice: it would be its own witness."""
+    names = (analysis.manipulation_engine, analysis.presentation_engine, *analysis.second_opinions)
+    for name in names:
+        if names.count(name) > 1:
+            msg = (
+                f"analysis: expected each engine once in manipulation_engine, presentation_engine and "
+                f"second_opinions, got {name!r} twice; name another, or leave it out"
+            )
+            raise ConfigError(msg)
+    return names
+
+
+def open_networks(analysis: AnalysisSettings) -> tuple[tuple[Cue, LoadedEngine], ...]:
+    """Load and warm up the engines named; blocks for tens of milliseconds each.
+
+    Raises:
+        ModelError: one is not there, or cannot run.
+        ConfigError: one is named twice, or its manifest is faulty.
+    """
+    loaded = [open_engine(name, analysis.engines_dir) for name in engine_names(analysis)]
+    cues = [Cue.FACE_MANIPULATION, Cue.FACE_PRESENTATION]
+    cues += [SECOND_OF[one.manifest.engine.task] for one in loaded[2:]]
+    return tuple(zip(cues, loaded, strict=True))

@@ -1,0 +1,137 @@
+"""``guard publish --attack``: a source's person through a made attack, to a real node; wrong use is told."""
+
+import asyncio
+import threading
+from itertools import islice
+from pathlib import Path
+
+import av
+import pytest
+
+from guard.cli.demo.pictures import astronaut, talking_person
+from guard.cli.publish.attack import (
+    MOST_PIXELS,
+    Attack,
+    UnusableMaterial,
+    listed,
+    open_attack,
+    read_still,
+)
+from guard.cli.publish.run import Ended, Order, broadcast
+from guard.config import FaceSettings
+from guard.media.frames import picture_of
+from guard.media.sources import open_clip
+from guard.simulate.testing.species import SPECIES, find_species
+from tests.support.clips import write_clip, write_picture
+from tests.support.command import Command
+from tests.support.media import LOOPBACK
+from tests.support.served import ran, served
+
+pytestmark = pytest.mark.model
+
+FACES = FaceSettings()
+
+
+def opened(source: Path, name: str, face: Path | None = None, at: float | None = None):
+    return open_attack(str(source), Attack(find_species(name), face, at), threading.Event())
+
+
+def first_pictures(clip: Path, path: Path, count: int) -> Path:
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 176, 144, "yuv420p", 4_000_000
+        for frame in islice(open_clip(clip).frames(), count):
+            output.mux(stream.encode(picture_of(frame)))
+        output.mux(stream.encode(None))
+    return path
+
+
+def test_a_clips_person_is_replayed_in_time():
+    made = opened(talking_person(), "phone-replay")
+    assert made.title == "carphone_pristine.mp4 as phone-replay:test"
+    assert made.size == (176, 144)
+    frames = list(islice(made.frames, 12))
+    assert all((frame.width, frame.height) == made.size for frame in frames)
+    assert frames[0].pts == 0.0
+    assert frames[-1].pts == pytest.approx(11 / made.fps, abs=0.05)
+
+
+def test_a_picture_is_enough_for_a_print_and_is_made_small_enough():
+    made = opened(astronaut(), "bent-print")
+    assert made.size[0] * made.size[1] <= MOST_PIXELS
+    assert made.fps == 30.0
+    assert next(made.frames).height == made.size[1]
+
+
+def test_who_is_not_there_cannot_be_an_attacker(tmp_path: Path):
+    with pytest.raises(UnusableMaterial, match="expected a person whose face can be seen"):
+        opened(write_clip(tmp_path / "clip.mp4", 4), "monitor-replay")
+    with pytest.raises(UnusableMaterial, match="expected a photo in which a face"):
+        read_still(write_picture(tmp_path / "photo.png"), FACES)
+
+
+def test_a_picture_is_no_clip():
+    with pytest.raises(UnusableMaterial, match="give a video"):
+        opened(astronaut(), "looped-clip")
+    with pytest.raises(UnusableMaterial, match="give a video"):
+        opened(astronaut(), "photo-in-hand", at=5.0)
+
+
+def test_a_clip_too_short_for_its_attack_is_told_before_anything_is_sent(tmp_path: Path):
+    with pytest.raises(UnusableMaterial, match=r"short\.mp4: LoopedClip: .*give a longer clip"):
+        opened(first_pictures(talking_person(), tmp_path / "short.mp4", 10), "faded-loop")
+
+
+def test_the_list_names_every_species():
+    lines = listed().splitlines()
+    assert [line.split()[0] for line in lines] == [name.removesuffix(":test") for name in SPECIES]
+    assert [line.endswith("Needs --face.") for line in lines if line.startswith("face-swap")] == [True]
+
+
+def test_the_list_can_be_asked_for_alone(guard: Command):
+    done = guard("publish", "--attack", "list")
+    assert done.status == 0
+    assert "monitor-replay" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--attack", "nope"], "expected the name of a species"),
+        (["--attack", "face-swap"], "give --face PHOTO"),
+        (["--attack", "phone-replay", "--loop"], "leave out --loop"),
+        (["--face", "photo.png"], "belong to --attack"),
+        (["--attack-at", "3"], "belong to --attack"),
+    ],
+)
+def test_wrong_use_is_told(guard: Command, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str):
+    monkeypatch.setenv("COLUMNS", "300")
+    done = guard("publish", "missing.mp4", "--to", "http://h/whip/r", "--token", "a.b.c", *arguments)
+    assert done.status == 2
+    assert words in done.error
+
+
+async def test_a_source_without_a_face_is_wrong_use(tmp_path: Path):
+    clip = await asyncio.to_thread(write_clip, tmp_path / "clip.mp4", 4)
+    arguments = ("publish", str(clip), "--to", "http://h/whip/r", "--token", "a.b.c")
+    done = await ran(tmp_path, *arguments, "--attack", "phone-replay")
+    assert done.status == 2
+    assert "whose face can be seen" in " ".join(done.error.replace("│", " ").split())
+
+
+async def test_an_attack_is_sent_to_a_node(tmp_path: Path):
+    species = find_species("face-swap")
+    attack = Attack(species, await asyncio.to_thread(astronaut), 0.5)
+    clip = str(await asyncio.to_thread(talking_person))
+    titles: list[str] = []
+    async with served(tmp_path) as there:
+        outcome = await broadcast(
+            Order(clip, there.whip, there.token(), seconds=1.0, attack=attack),
+            asyncio.Event(),
+            lambda _: None,
+            greet=lambda pictures, _: titles.append(pictures.title),
+            ice=LOOPBACK,
+        )
+    assert outcome.ended is Ended.TIME
+    assert outcome.sent > 10
+    assert titles == ["carphone_pristine.mp4 as face-swap:test"]

@@ -1,0 +1,67 @@
+"""What the manipulation recipe shows a net: pairs through one call, masks where the attack is seen."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.unit
+
+pytest.importorskip("torch", reason="the recipe needs the train extra")
+ENGINES = Path(__file__).parents[2] / "engines"
+SIDE = 224
+
+
+@pytest.fixture
+def recipe(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ENGINES))
+    spec = importlib.util.spec_from_file_location(
+        "recipe_of_manipulation", ENGINES / "face-manipulation" / "recipe.py"
+    )
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_mask_lies_where_the_attack_is_shown(recipe: Any, seed: int) -> None:
+    canvas = np.full((SIDE, SIDE, 3), 90, np.uint8)
+    mask = np.zeros((SIDE, SIDE), np.float32)
+    canvas[60:110, 120:180] = 240
+    mask[60:110, 120:180] = 1
+    seen = recipe.shown(canvas, recipe.Call(0.0), np.random.default_rng(seed), 128)
+    cells = recipe.cells(mask, np.random.default_rng(seed), 128)
+    bright = seen.mean(axis=2).reshape(8, 16, 8, 16).mean(axis=(1, 3))
+    assert np.corrcoef(bright.ravel(), cells.ravel())[0, 1] > 0.98
+
+
+def test_a_mask_that_nobody_knows_stays_unknown(recipe: Any) -> None:
+    nowhere = np.full((SIDE, SIDE), np.nan, np.float32)
+    assert np.isnan(recipe.cells(nowhere, np.random.default_rng(1), 160)).all()
+
+
+def test_a_batch_is_of_the_families_that_there_are(recipe: Any) -> None:
+    some, none = np.arange(3), np.arange(0)
+    full = recipe.Pool(some, some, some, some)
+    assert recipe.mixed(full, set()).count("dfdc") == recipe.MIX["dfdc"]
+    own = recipe.mixed(recipe.Pool(some, none, some, none), set())
+    assert set(own) == {"self-blends", "landmark-swaps"}
+    assert len(own) == sum(recipe.MIX.values())
+    assert "self-blends" not in recipe.mixed(full, {"self-blends"})
+
+
+def test_both_pictures_of_a_pair_go_through_one_call(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    picture = rng.integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
+    pair = recipe.Pair(picture, picture, np.zeros((SIDE, SIDE), np.float32), "ada")
+    monkeypatch.setitem(recipe.PAIRS, "dfdc", lambda *_: pair)
+    batch = recipe.training_batch(None, None, ["dfdc", "dfdc"], recipe.PHASES[1], 900)
+    assert np.array_equal(batch.pictures[0], batch.pictures[1])
+    assert not np.array_equal(batch.pictures[0], batch.pictures[2])
+    assert batch.labels.tolist() == [0, 1, 0, 1]

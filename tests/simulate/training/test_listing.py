@@ -1,0 +1,52 @@
+"""MANIFEST.tsv, as people's programs write it."""
+
+import pytest
+
+from guard.core.errors import ConfigError
+from guard.simulate.training.listing import Row, read_rows
+
+pytestmark = pytest.mark.unit
+
+HEAD = b"path\tlabel\tgroup\n"
+
+
+def test_rows_have_a_class_a_person_and_what_else_is_known():
+    table = "path\tlabel\tattack\tgroup\tnote\na.jpg\tfake\tprint\tx\tin the sun\nb.MOV\tlive\t\ty\t\n"
+    rows = read_rows(table.encode(), "list")
+    assert rows == [
+        Row(2, "a.jpg", attack=True, group="x", species="print", note="in the sun"),
+        Row(3, "b.MOV", attack=False, group="y"),
+    ]
+    assert [row.is_clip for row in rows] == [False, True]
+
+
+def test_a_byte_order_mark_and_line_ends_of_windows_do_no_harm():
+    content = b"\xef\xbb\xbf" + (HEAD + b"a.jpg\tlive\tx\n").replace(b"\n", b"\r\n")
+    assert read_rows(content, "list") == [Row(2, "a.jpg", attack=False, group="x")]
+
+
+def test_a_quote_is_a_letter_and_swallows_no_lines():
+    rows = read_rows(HEAD + b'"a.jpg\tlive\tx\nb.jpg\tlive\t"y"\n', "list")
+    assert [(row.path, row.group) for row in rows] == [('"a.jpg', "x"), ("b.jpg", '"y"')]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            b"\xff\xfep\x00a\x00",
+            "expected a table in UTF-8 with tabs between its columns, got: 'utf-8' codec",
+        ),
+        (HEAD + b"a" * 200_000, "expected a table in UTF-8 .* got: field larger than field limit"),
+        (b"", "expected the columns path, label, group, .*got no path, label, group"),
+        (b"path,label,group\na,live,x\n", "got no path, label, group"),
+        (HEAD + b"a.jpg\tgenuine\tx\n", "line 2: expected a label of attack, .*, got 'genuine'"),
+        (HEAD + b"a.jpg\tlive\n", "line 2: expected who it is under `group`, got nothing"),
+        (HEAD + b"\n\tlive\tx\n", "line 3: expected a file, got ''"),
+        (HEAD + b"a\tb\tc\n" * 5, "line 4: expected a label of [^;]*; and 2 more"),
+    ],
+    ids=["UTF-16", "endless field", "empty", "commas", "label", "cut short", "no path", "many"],
+)
+def test_anything_else_is_told(content: bytes, told: str):
+    with pytest.raises(ConfigError, match=f"^list: .*{told}"):
+        read_rows(content, "list")
