@@ -4,7 +4,7 @@
                              [--codec none|vp8-600k|vp8-250k|h264-600k] [--face-px 96]
                              [--whole-image] [--json]
     python bench/accuracy.py --manifest TSV --root DIR --tables [--out report.html] [--plot ladder.png]
-    python bench/accuracy.py --calls DIR [--all]
+    python bench/accuracy.py --calls DIR [--engine NAME] [--held-out] [--all]
 
 The table has columns ``path label`` and, where known, ``group`` (person or clip), ``attack`` (species) and
 ``source``; labels are bona_fide/real/live and attack/fake/spoof. Each picture passes the product's own
@@ -28,12 +28,13 @@ from typing import Any
 from rich.console import Console
 
 from bench.judging import calls, plotting, report, tables
-from bench.judging.coding import RUNGS
+from bench.judging.coding import HEIGHT, RUNGS
 from bench.judging.judge import Engines, Judged, Setting, settings_of
 from bench.judging.rows import Row, held_out, read_rows, sample
 from bench.judging.running import judge_all
 from bench.judging.summary import Scored, last_line, reasons_of
-from guard.core.errors import GuardError
+from guard.config import AnalysisSettings
+from guard.core.errors import GuardError, MediaError
 from guard.inference.locate import find_engine
 from guard.inference.manifest import read_manifest
 from guard.inference.open import list_engines
@@ -44,6 +45,27 @@ SIZES_THROUGH = "vp8-600k"
 TABLES_LIMIT = 400
 CODED_PART = 4
 """Coded pictures cost some six times a plain one: the ladder takes every fourth of the sample."""
+
+ENGINE = "face-manipulation"
+"""Judges pictures where nobody names another."""
+
+OF_PICTURES = (
+    "manifest",
+    "root",
+    "codec",
+    "face_px",
+    "whole_image",
+    "threshold",
+    "under",
+    "limit",
+    "tables",
+    "compare",
+    "plot",
+)
+"""Options that mean nothing to calls."""
+
+SHORTEST_RUN = 7.0
+"""Seconds: two windows beside the start."""
 
 WRONG_USE = 2
 
@@ -64,8 +86,11 @@ def _pictures(options: argparse.Namespace) -> dict[str, Any]:
     rows = chosen_rows(options)
     names = (options.engine, *(references(options) if options.tables or options.compare else ()))
     engines = Engines(names, options.engines_dir)
+    engines.open()  # what is wrong with one is told here, not by the processes
     setting = Setting(options.codec, options.face_px, options.whole_image)
     judged = judge_all([(row, setting) for row in rows], engines, options.seed, options.jobs)
+    if not judged:
+        raise MediaError(f"expected pictures to judge, none of {len(rows)} could be read; check --root")
     scored = Scored.by_engine(judged, options.engine)
     told = last_line(scored, reasons_of(judged, options.engine), options.threshold)
     told |= {
@@ -125,10 +150,11 @@ def _calls(options: argparse.Namespace) -> dict[str, Any]:
     told, made = calls.run(
         calls.Plan(
             folder=options.calls,
-            engines_dir=options.engines_dir,
+            analysis=_analysis(options),
             seconds=options.seconds,
             seed=options.seed,
             everything=options.all,
+            held_out=options.held_out,
         ),
         options.jobs,
     )
@@ -136,6 +162,15 @@ def _calls(options: argparse.Namespace) -> dict[str, Any]:
     if options.out:
         report.write_page("Accuracy in calls, simulated attacks", [], made, None, options.out)
     return told
+
+
+def _analysis(options: argparse.Namespace) -> AnalysisSettings:
+    """The product's engines, the one that was named in place of that of its task."""
+    if options.engine is None:
+        return AnalysisSettings(engines_dir=options.engines_dir)
+    task = read_manifest(find_engine(options.engine, options.engines_dir)).engine.task
+    named = {f"{task}_engine": options.engine}
+    return AnalysisSettings.model_validate({"engines_dir": options.engines_dir, **named})
 
 
 def _show(options: argparse.Namespace, made: Sequence[tables.Table]) -> None:
@@ -175,33 +210,59 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="table of pictures, tabs between columns: path label [group attack source]",
     )
     add("--root", type=Path, help="folder that the table's paths begin in; without it the table's own")
-    add("--engine", default="face-manipulation", help="engine to judge with; a+b gives one opinion of two")
+    add(
+        "--engine",
+        help=f"engine to judge with ({ENGINE}); a+b gives one opinion of two; with --calls it takes the place"
+        " of the one of its task",
+    )
     add("--engines-dir", type=Path, help="folder of engines, looked into first")
-    add("--codec", choices=list(RUNGS), default="none")
-    add("--face-px", type=int, default=96, help="longer side of the landmarks' box in the coded frame")
+    add("--codec", choices=list(RUNGS), default="none", help="what the pictures are sent through")
+    add("--face-px", type=int, default=96, help="longer side of the landmarks' box in the coded frame (96)")
     add("--whole-image", action="store_true", help="the picture is the face's box: no landmarker")
     add("--json", action="store_true", help="print only the last line")
     add("--threshold", type=float, default=0.5, help="of P(attack), for APCER and BPCER")
     add("--under", action="append", default=[], metavar="PREFIX", help="only rows whose path begins so")
-    add("--held-out", action="store_true", help="only groups that no recipe trains on")
+    add("--held-out", action="store_true", help="only groups, or clips, that no recipe trains on")
     add("--limit", type=int, help=f"sample of so many pictures (with --tables {TABLES_LIMIT})")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of the sample, the backgrounds and the draws (0)")
     add("--tables", action="store_true", help="the tables of an engine's card")
     add("--compare", help="engines to compare with, by commas; with --tables all others of the task")
     add("--out", type=Path, help="write the tables as one HTML page, with --tables the ladder too")
     add("--plot", type=Path, help="with --tables: write the ladder as PNG")
     add("--calls", type=Path, metavar="DIR", help="judge the clips in this folder, with simulated attacks")
-    add("--seconds", type=float, default=20.0, help="with --calls: length of a run")
+    add("--seconds", type=float, default=15.0, help="with --calls: length of a run")
     add("--all", action="store_true", help="no sample: every picture under every setting, every clip")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     options = parser.parse_args(arguments)
-    if not options.calls and options.manifest is None:
-        parser.error("give --manifest, or --calls")
-    if options.manifest is not None and options.root is None:
+    _refuse(options, parser)
+    if options.calls:
+        return options
+    options.engine = options.engine or ENGINE
+    if options.root is None:
         options.root = options.manifest.parent
     if options.tables and options.limit is None:
         options.limit = TABLES_LIMIT
     return options
+
+
+def _refuse(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """End with status 2 where options do not go together."""
+    if options.calls:
+        given = [name for name in OF_PICTURES if getattr(options, name) != parser.get_default(name)]
+        if given:
+            parser.error(f"with --calls there is no --{given[0].replace('_', '-')}: it is for pictures")
+        if "+" in (options.engine or ""):
+            parser.error("with --calls name one engine: the call has others beside it")
+        if options.seconds < SHORTEST_RUN:
+            parser.error(f"--seconds: give {SHORTEST_RUN:g} or more, for some windows of 5 s")
+    elif options.manifest is None:
+        parser.error("give --manifest, or --calls")
+    if options.limit is not None and options.limit < 1:
+        parser.error("--limit: give 1 or more")
+    if not SIZES[0] / 2 <= options.face_px <= HEIGHT:
+        parser.error(f"--face-px: give {SIZES[0] // 2} to {HEIGHT}, what a frame of the call holds")
+    if options.plot and not options.tables:
+        parser.error("--plot draws the ladder of --tables: give that too")
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from bench.judging.clips import CUES, Call, Moment, Watched, watch
-from bench.judging.figures import apcer, threshold_at
+from bench.judging.figures import Rate, apcer, threshold_at
 from bench.judging.running import over_processes, told
 from bench.judging.summary import Scored, rounded
-from bench.judging.tables import NONE, Table, abstained, auc_words, rate
-from guard.config import Settings
+from bench.judging.tables import NONE, Table, abstained, auc_words, number, rate
+from guard.config import AnalysisSettings, Settings
 from guard.core.errors import MediaError
 from guard.core.types import Family
 from guard.core.units import Seconds
-from guard.simulate.testing.species import EXTENSION, FACE_SWAP, SPECIES, Needs, Species
+from guard.simulate.testing.species import EXTENSION, FACE_SWAP, MID_CALL_SWITCH, SPECIES, Needs, Species
+from guard.simulate.training.split import is_held_out, is_learned_from
 
 WINDOW_S: Seconds = 5.0
 STEP_S: Seconds = 1.0
@@ -37,16 +38,21 @@ FEW = 1
 
 WATCHED_FAMILIES = tuple(CUES)
 
+LEAST_CLIPS = 2
+"""A face swap puts the face of the next clip on: with one clip it would be the person's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be run."""
 
     folder: Path
-    engines_dir: Path | None
+    analysis: AnalysisSettings
     seconds: Seconds
     seed: int
-    everything: bool
+    everything: bool = False
+    held_out: bool = False
+    """Only clips that no recipe learns from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +77,36 @@ def run(plan: Plan, jobs: int) -> tuple[dict[str, Any], list[Table]]:
     else:
         watched = list(told(map(watch, planned), len(planned)))
     windows = [window for one in watched for window in windows_of(one)]
-    return _figures(plan, watched, windows), list(_tables(watched, windows))
+    return figures(plan.seconds, watched, windows), list(_tables(watched, windows))
 
 
 def plans(plan: Plan) -> Iterator[Call]:
-    """Every run: each bona fide species and each attack with a learned engine against it, over the clips."""
-    clips = sorted(plan.folder.glob("*.mp4"))
-    if not clips:
-        msg = f"{plan.folder}: expected clips (*.mp4), found none; check --calls"
+    """Every run: each bona fide species and each attack with a learned engine against it, over the clips.
+
+    A switch in the call is left out: the face swap is switched on already. Ordered by clip, since a person is
+    kept once read.
+    """
+    return iter(sorted(_plans(plan), key=lambda call: call.clip))
+
+
+def _plans(plan: Plan) -> Iterator[Call]:
+    found = sorted(plan.folder.glob("*.mp4"))
+    clips = [one for one in found if not plan.held_out or is_held_out(one.stem)]
+    if len(clips) < LEAST_CLIPS:
+        kind = "clips (*.mp4) that no recipe learns from" if plan.held_out else "clips (*.mp4)"
+        msg = f"{plan.folder}: expected {LEAST_CLIPS} {kind} or more, found {len(clips)}; check --calls"
         raise MediaError(msg)
-    wanted = [one for one in SPECIES.values() if one.family is None or one.family in CUES]
+    wanted = [
+        one
+        for one in SPECIES.values()
+        if one is not MID_CALL_SWITCH and (one.family is None or one.family in CUES)
+    ]
     thorough = (EXTENSION, FACE_SWAP)
     for species in wanted:
         most = len(clips) if plan.everything or species in thorough else FEW
         start = wanted.index(species)  # so that the few are not always the same ones
-        for number in range(min(most, len(clips))):
-            place = (start + number) % len(clips)
+        for turn in range(min(most, len(clips))):
+            place = (start + turn) % len(clips)
             yield Call(
                 clips[place],
                 clips[(place + 1) % len(clips)],
@@ -94,7 +114,7 @@ def plans(plan: Plan) -> Iterator[Call]:
                 plan.seconds,
                 _attack_at(species, plan.seconds),
                 plan.seed + place,
-                plan.engines_dir,
+                plan.analysis,
             )
 
 
@@ -134,6 +154,7 @@ def scored(windows: Sequence[Window], family: Family, *, fused: bool = False) ->
         np.array([one.attack for one in windows], bool),
         np.array([one.clip for one in windows], str),
         np.array([one.species if one.attack else "" for one in windows], str),
+        np.zeros(len(windows), np.intp),
     )
 
 
@@ -151,65 +172,74 @@ def _attacks(windows: Sequence[Window], family: Family) -> list[Window]:
     return [one for one in windows if one.attack and SPECIES[one.species].family is family]
 
 
-def _figures(plan: Plan, watched: Sequence[Watched], windows: Sequence[Window]) -> dict[str, Any]:
+def figures(seconds: Seconds, watched: Sequence[Watched], windows: Sequence[Window]) -> dict[str, Any]:
+    """The keys of the last line."""
     plain = _plain(windows)
     raise_at = Settings().decision.raise_at
     made: dict[str, Any] = {
         "clips": len({one.clip for one in plain}),
-        "seconds": plan.seconds,
+        "seconds": seconds,
         "windows_bona_fide": len(plain),
     }
     for family in WATCHED_FAMILIES:
         both = scored([*plain, *_attacks(windows, family)], family)
         low, high = both.interval() or (None, None)
-        at = threshold_at(both.bona_fide, ALLOWED_BPCER)
+        at = _threshold(both)
         made[f"{family}_simulated"] = {
             "window_auc": rounded(both.auc()),
             "window_auc_lo": rounded(low),
             "window_auc_hi": rounded(high),
             "window_apcer_at_bpcer5": {
-                name: rounded(apcer(part.attacks, at).value) for name, part in both.by_species().items()
+                name: rounded(_missed(part, at).value) for name, part in both.by_species().items()
             },
+            "clips_learned_from": sorted({one.clip for one in plain if is_learned_from(family, one.clip)}),
             "bona_fide_highest_window": rounded(float(both.bona_fide.max())) if both.bona_fide.size else None,
             "bona_fide_windows_over_raise": int((both.bona_fide >= raise_at).sum()),
             "abstained_bona_fide": both.abstained(attack=False).hits,
             "abstained_attack": both.abstained(attack=True).hits,
         }
     made["raise_at"] = raise_at
-    made["bona_fide_raises"] = sum(
-        family in CUES for one in watched if one.call.species.family is None for family, _ in one.raised
-    )
+    made["bona_fide_raises"] = sum(len(one.wrongly_raised()) for one in watched)
     made["not_made"] = [f"{one.call.clip.stem} {one.call.species.name}" for one in watched if one.trouble]
     return made
+
+
+def _threshold(scored: Scored) -> float | None:
+    """For the BPCER that is allowed; None without a bona fide window to find it on."""
+    return threshold_at(scored.bona_fide, ALLOWED_BPCER) if scored.bona_fide.size else None
+
+
+def _missed(scored: Scored, at: float | None) -> Rate:
+    """APCER at a threshold; of nothing where there is none."""
+    return Rate(0, 0) if at is None else apcer(scored.attacks, at)
 
 
 def _tables(watched: Sequence[Watched], windows: Sequence[Window]) -> Iterator[Table]:
     for family in WATCHED_FAMILIES:
         yield _attack_table(watched, windows, family)
-    yield _bona_fide_table(watched, windows)
+    yield bona_fide_table(watched, windows)
 
 
 def _attack_table(watched: Sequence[Watched], windows: Sequence[Window], family: Family) -> Table:
     plain, attacks = _plain(windows), _attacks(windows, family)
     both = scored([*plain, *attacks], family)
-    at = threshold_at(both.bona_fide, ALLOWED_BPCER)
     fused = scored([*plain, *attacks], family, fused=True)
-    fused_at = threshold_at(fused.bona_fide, ALLOWED_BPCER)
+    at, fused_at = _threshold(both), _threshold(fused)
     with_fusion = fused.by_species()
     lines = []
     for name, part in both.by_species().items():
         other = with_fusion[name]
         runs = [one for one in watched if one.call.species.name == name and not one.trouble]
-        raised = sum(any(kind is family for kind, _ in one.raised) for one in runs)
+        raised = sum(one.is_detected(family) for one in runs)
         lines.append(
             (
                 name,
                 f"{int(part.attack.sum())} of {len(runs)}",
                 abstained(part, attack=True),
                 auc_words(part),
-                rate(apcer(part.attacks, at)),
+                rate(_missed(part, at)),
                 auc_words(other),
-                rate(apcer(other.attacks, fused_at)),
+                rate(_missed(other, fused_at)),
                 f"{raised} of {len(runs)}",
             )
         )
@@ -221,30 +251,41 @@ def _attack_table(watched: Sequence[Watched], windows: Sequence[Window], family:
         "engine: APCER at BPCER 5 %",
         "all cues: AUC",
         "all cues: APCER at BPCER 5 %",
-        "raised",
+        "raised once it showed",
     )
+    learned = sorted({one.clip for one in (*plain, *attacks) if is_learned_from(family, one.clip)})
     notes = (
         f"windows of {WINDOW_S:g} s; {len(plain)} bona fide ones of {len({one.clip for one in plain})} clips",
-        f"threshold for BPCER 5 %: {at:.3f} (engine), {fused_at:.3f} (all cues)",
+        f"threshold for BPCER 5 %: {number(at)} (engine), {number(fused_at)} (all cues)",
+        f"clips that the engine learned from: {', '.join(learned) or 'none'}; it is calibrated on no clip",
         *(f"not made: {one.trouble}" for one in watched if one.trouble and one.call.species.family is family),
     )
     return Table(f"SIMULATED {family} attacks, test variants", columns, tuple(lines), notes)
 
 
-def _bona_fide_table(watched: Sequence[Watched], windows: Sequence[Window]) -> Table:
+def bona_fide_table(watched: Sequence[Watched], windows: Sequence[Window]) -> Table:
+    """A line for each bona fide run: its highest windows, and what rose."""
     raise_at = Settings().decision.raise_at
     lines = []
     live = [one for one in watched if one.call.species.family is None and not one.trouble]
     for one in sorted(live, key=lambda one: (one.call.species.name, one.call.clip.stem)):
         name, clip = one.call.species.name, one.call.clip.stem
         own = [window for window in windows if (window.species, window.clip) == (name, clip)]
-        lines.append((name, clip, str(len(own)), *_highest(own, raise_at), _raised(one)))
+        learned = ", ".join(family for family in WATCHED_FAMILIES if is_learned_from(family, clip))
+        lines.append((name, clip, learned or "no", str(len(own)), *_highest(own, raise_at), _raised(one)))
     heads = tuple(f"{family}: {what}" for family in WATCHED_FAMILIES for what in ("engine", "all cues"))
     notes = (
         f"highest window of {WINDOW_S:g} s; ! marks those at or above the raise threshold {raise_at}",
         "rates are of clips, so of few people: they bound no false-alert rate",
+        "learned from: families whose engine saw this very clip in training; none is calibrated on a clip",
+        *(
+            f"before the attack of {one.call.species.name} on {one.call.clip.stem}: {family} at {at:.0f} s"
+            for one in watched
+            if one.call.species.family is not None
+            for family, at in one.wrongly_raised()
+        ),
     )
-    columns = ("bona fide variant", "clip", "windows", *heads, "raised")
+    columns = ("bona fide variant", "clip", "learned from", "windows", *heads, "raised")
     return Table("bona fide calls, clips extended", columns, tuple(lines), notes)
 
 

@@ -1,5 +1,6 @@
 """Clips as calls: a person, bona fide or attacked by a test variant, coded, and judged by the pipeline."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -27,8 +28,10 @@ from guard.session.pipeline import Pipeline
 from guard.simulate.testing.material import Material, Person, TimedShot
 from guard.simulate.testing.species import Species, open_species
 
-FPS = 10.0
+FPS = 30.0
 BITRATE = 500_000
+"""Pictures and bits a second, as in a call: fewer pictures would get more bits each."""
+
 AREA = 640 * 360
 """Pixels of the call's frames; the clip keeps its aspect."""
 
@@ -51,7 +54,8 @@ class Call:
     attack_at: Seconds | None
     """None: as the species has it."""
     seed: int
-    engines_dir: Path | None = None
+    analysis: AnalysisSettings
+    """Which engines judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,19 @@ class Watched:
     trouble: str = ""
     """Why it could not be made."""
 
+    @property
+    def attack_begins(self) -> Seconds:
+        """When the attack was first seen; never in a bona fide run."""
+        return next((one.at for one in self.moments if one.attack), math.inf)
+
+    def is_detected(self, family: Family) -> bool:
+        """Whether an alert rose once the attack showed."""
+        return any(kind is family and at >= self.attack_begins for kind, at in self.raised)
+
+    def wrongly_raised(self) -> list[tuple[Family, Seconds]]:
+        """Alerts of the learned engines' families that rose while the person was bona fide."""
+        return [(kind, at) for kind, at in self.raised if kind in CUES and at < self.attack_begins]
+
 
 def watch(call: Call) -> Watched:
     """Make the call and judge it; a clip without a face to work with is told, not raised."""
@@ -94,7 +111,7 @@ def _judged(call: Call, pictures: Iterator[TimedShot]) -> Watched:
     settings = Settings()
     pipeline = Pipeline(
         partial(FaceTracker, settings.faces, load_model(settings.faces)),
-        partial(build_detectors, _networks(call.engines_dir)),
+        partial(build_detectors, _networks(call.analysis)),
         ParticipantJudge(settings.decision),
         lambda: 0.0,
     )
@@ -152,5 +169,5 @@ def _person(path: Path) -> Person:
 
 
 @lru_cache(maxsize=2)
-def _networks(engines_dir: Path | None) -> tuple[tuple[Cue, LoadedEngine], ...]:
-    return open_networks(AnalysisSettings(engines_dir=engines_dir))
+def _networks(analysis: AnalysisSettings) -> tuple[tuple[Cue, LoadedEngine], ...]:
+    return open_networks(analysis)

@@ -83,20 +83,49 @@ def apcer(attack: Scores, threshold: float) -> Rate:
     return Rate(int((attack < threshold).sum()), attack.size)
 
 
+def auc_of(scores: Scores, attack: NDArray[np.bool_], folds: NDArray[np.intp]) -> float | None:
+    """The mean of the folds' AUCs, since scores of different fits do not compare; None without any."""
+    found = float(weighted_auc(scores, attack, folds)(np.ones(scores.size)))
+    return found if np.isfinite(found) else None
+
+
 def auc_interval(
-    scores: Scores, attack: NDArray[np.bool_], groups: Sequence[str], rounds: int = 1000, seed: int = 0
+    scores: Scores,
+    attack: NDArray[np.bool_],
+    groups: Sequence[str],
+    folds: NDArray[np.intp] | None = None,
+    *,
+    rounds: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float] | None:
     """95 % of the AUCs of samples of whole groups, drawn with replacement; None where that says nothing."""
-    _, place = np.unique(scores, return_inverse=True)
+    return bootstrap(groups, weighted_auc(scores, attack, folds), rounds, seed)
+
+
+def weighted_auc(
+    scores: Scores, attack: NDArray[np.bool_], folds: NDArray[np.intp] | None = None
+) -> Callable[[Scores], float]:
+    """The AUC as a function of weights (n,), the mean over ``folds``; NaN where none has both classes."""
+    parts = [np.ones(scores.size, bool)] if folds is None else [folds == fold for fold in np.unique(folds)]
+    places = [np.unique(scores[part], return_inverse=True)[1] for part in parts]
+
+    def of(weight: Scores) -> float:
+        found = [
+            _weighted(place, attack[part], weight[part]) for part, place in zip(parts, places, strict=True)
+        ]
+        known = [value for value in found if np.isfinite(value)]
+        return float(np.mean(known)) if known else float("nan")
+
+    return of
+
+
+def _weighted(place: NDArray[np.intp], attack: NDArray[np.bool_], weight: Scores) -> float:
+    """The AUC of scores in these places of their order."""
     width = int(place.max(initial=-1)) + 1
-
-    def drawn(weight: Scores) -> float:
-        attacks = np.bincount(place[attack], weight[attack], width)
-        others = np.bincount(place[~attack], weight[~attack], width)
-        pairs = attacks.sum() * others.sum()
-        return float(attacks @ (np.cumsum(others) - others / 2) / pairs) if pairs else float("nan")
-
-    return bootstrap(groups, drawn, rounds, seed)
+    attacks = np.bincount(place[attack], weight[attack], width)
+    others = np.bincount(place[~attack], weight[~attack], width)
+    pairs = attacks.sum() * others.sum()
+    return float(attacks @ (np.cumsum(others) - others / 2) / pairs) if pairs else float("nan")
 
 
 def bootstrap(

@@ -47,7 +47,7 @@ def skin_ita(face: FaceView) -> float | None:
     """Individual typology angle of the cheeks, degrees: large for light skin, negative for dark.
 
     After Chardon et al. (1991): atan((L* - 50) / b*) of the median colour, CIE Lab, D65. Camera and light are
-    in it too. None where the cheeks are too small or outside the frame.
+    in it too. None where the cheeks are too small or outside the frame, or as in ``ita``.
     """
     points = face.points_px()
     square = bounding_box(points).square()
@@ -59,11 +59,11 @@ def skin_ita(face: FaceView) -> float | None:
     return ita(np.median(skin, axis=0)) if len(skin) >= LEAST_PIXELS else None
 
 
-def ita(rgb: NDArray[np.floating]) -> float:
-    """The angle of one sRGB colour, 0..255."""
+def ita(rgb: NDArray[np.floating]) -> float | None:
+    """The angle of one sRGB colour, 0..255; None of one that is not yellowish: it means nothing there."""
     lab = np.asarray(cv2.cvtColor(np.asarray(rgb, np.float32).reshape(1, 1, 3) / 255, cv2.COLOR_RGB2LAB))
     lightness, _, yellow = (float(value) for value in lab.reshape(3))
-    return float(np.degrees(np.arctan2(lightness - 50, max(yellow, 1e-6))))
+    return float(np.degrees(np.arctan2(lightness - 50, yellow))) if yellow > 0 else None
 
 
 def _inside(picture: Picture, corners: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,19 +1,14 @@
 """A table of labelled pictures: its rows, which of them to judge, and a sample that is fair to all."""
 
-import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 
-from guard.core.errors import ConfigError, MediaError
+from guard.core.errors import MediaError
+from guard.simulate.training import listing
 from guard.simulate.training.split import is_held_out
-
-ATTACK = {"bona_fide": False, "real": False, "live": False, "attack": True, "fake": True, "spoof": True}
-"""Whether a label of the table means an attack."""
-
-NEEDED = ("path", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +28,11 @@ class Row:
 def read_rows(manifest: Path, root: Path, under: Sequence[str] = ()) -> list[Row]:
     """The table's rows, with ``under`` those whose path begins so; raise MediaError or ConfigError."""
     try:
-        with manifest.open(newline="", encoding="utf-8") as lines:
-            reader = csv.DictReader(lines, delimiter="\t")
-            rows = [_row(manifest, reader.line_num, fields, root) for fields in reader]
-    except (OSError, UnicodeDecodeError) as error:
+        content = manifest.read_bytes()
+    except OSError as error:
         msg = f"{manifest}: expected a table with tabs between its columns, got {error}; check --manifest"
         raise MediaError(msg) from error
+    rows = [_row(row, root) for row in listing.read_rows(content, str(manifest))]
     prefixes = tuple(str(root / prefix) for prefix in under)
     chosen = [row for row in rows if not prefixes or str(row.path).startswith(prefixes)]
     if not chosen:
@@ -47,19 +41,9 @@ def read_rows(manifest: Path, root: Path, under: Sequence[str] = ()) -> list[Row
     return chosen
 
 
-def _row(manifest: Path, line: int, fields: dict[str, str | None], root: Path) -> Row:
-    missing = [name for name in NEEDED if not fields.get(name)]
-    label = (fields.get("label") or "").strip().lower()
-    if missing or label not in ATTACK:
-        wanted = f"columns {', '.join(NEEDED)} with a label of {', '.join(ATTACK)}"
-        got = f"no {' and no '.join(missing)}" if missing else f"label {label!r}"
-        msg = f"{manifest}:{line}: expected {wanted}, got {got}; mend that line"
-        raise ConfigError(msg)
-    path = str(fields["path"])
-    species = (fields.get("attack") or "attack") if ATTACK[label] else ""
-    return Row(
-        root / path, ATTACK[label], species, fields.get("group") or path, source=fields.get("source") or ""
-    )
+def _row(row: listing.Row, root: Path) -> Row:
+    species = (row.species or "attack") if row.attack else ""
+    return Row(root / row.path, row.attack, species, row.group, row.source)
 
 
 def held_out(rows: Iterable[Row]) -> list[Row]:

@@ -13,15 +13,20 @@ ROUNDS = 30
 Rows = NDArray[np.float64]
 
 
-def cross_fitted(rows: Rows, attack: NDArray[np.bool_], groups: Sequence[str]) -> NDArray[np.float64]:
-    """Logits (n,) of rows (n, k), each by a reading fitted on other groups; NaN without both classes."""
-    fold = np.array([_fold(group) for group in groups])
+def cross_fitted(
+    rows: Rows, attack: NDArray[np.bool_], groups: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Logits (n,) of rows (n, k), each by a reading fitted on other groups; NaN without both classes.
+
+    And the fold of each: logits compare only within one.
+    """
+    fold = np.array([_fold(group) for group in groups], np.intp)
     logits = np.full(len(rows), np.nan)
     for number in range(FOLDS):
         seen, unseen = fold != number, fold == number
         if unseen.any() and attack[seen].any() and not attack[seen].all():
             logits[unseen] = _reading(rows[seen], attack[seen], rows[unseen])
-    return logits
+    return logits, fold
 
 
 def _fold(group: str) -> int:

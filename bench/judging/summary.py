@@ -12,8 +12,8 @@ from bench.judging.figures import (
     Rate,
     Scores,
     apcer,
-    auc,
     auc_interval,
+    auc_of,
     bpcer,
     equal_error_rate,
     tpr_at_fpr,
@@ -36,6 +36,8 @@ class Scored:
     group: NDArray[np.str_]
     species: NDArray[np.str_]
     """Empty of bona fide."""
+    fold: NDArray[np.intp]
+    """Which fit the score is from; scores compare only within one. All 0 of one judge."""
 
     @classmethod
     def by_engine(cls, judged: Sequence[Judged], engine: str) -> Self:
@@ -48,13 +50,14 @@ class Scored:
     def by_shortcuts(cls, judged: Sequence[Judged]) -> Self:
         """Of pictures, by simple measures alone, fitted on other groups; logits in place of probabilities."""
         known = [place for place, one in enumerate(judged) if one.features is not None]
-        logits = np.full(len(judged), np.nan)
+        logits, folds = np.full(len(judged), np.nan), np.zeros(len(judged), np.intp)
         seen = [judged[place] for place in known]
         if seen:
             rows = np.stack([one.features for one in seen if one.features is not None])
             attack = np.array([one.row.attack for one in seen])
-            logits[known] = cross_fitted(rows, attack, [one.row.group for one in seen])
-        return cls._of(judged, np.nan_to_num(logits).tolist(), np.isfinite(logits).tolist())
+            logits[known], folds[known] = cross_fitted(rows, attack, [one.row.group for one in seen])
+        scored = cls._of(judged, np.nan_to_num(logits).tolist(), np.isfinite(logits).tolist())
+        return replace(scored, fold=folds)
 
     @classmethod
     def _of(cls, judged: Sequence[Judged], value: Sequence[float], spoken: Sequence[bool]) -> Self:
@@ -64,6 +67,7 @@ class Scored:
             np.array([one.row.attack for one in judged], bool),
             np.array([one.row.group for one in judged], str),
             np.array([one.row.species for one in judged], str),
+            np.zeros(len(judged), np.intp),
         )
 
     def where(self, chosen: NDArray[np.bool_]) -> "Scored":
@@ -74,6 +78,7 @@ class Scored:
             self.attack[chosen],
             self.group[chosen],
             self.species[chosen],
+            self.fold[chosen],
         )
 
     @property
@@ -98,12 +103,13 @@ class Scored:
 
     def auc(self) -> float | None:
         """Of those judged."""
-        return auc(self.bona_fide, self.attacks)
+        kept = self.where(self.judged)
+        return auc_of(kept.value, kept.attack, kept.fold)
 
     def interval(self, seed: int = 0) -> tuple[float, float] | None:
         """Of ``auc``, by bootstrap over groups."""
         kept = self.where(self.judged)
-        return auc_interval(kept.value, kept.attack, kept.group.tolist(), seed=seed)
+        return auc_interval(kept.value, kept.attack, kept.group.tolist(), kept.fold, seed=seed)
 
     def by_species(self) -> dict[str, "Scored"]:
         """Each species' attacks, beside all bona fide presentations."""

@@ -122,7 +122,7 @@ def splits(judged: Sequence[Judged], engine: str, threshold: float) -> Iterator[
     yield Table(f"{engine}: bona fide by glasses", COLUMNS, told)
 
 
-COLUMNS = ("part", "n", "people", "BPCER", "abstained")
+COLUMNS = ("part", "n", "people judged", "BPCER", "abstained")
 
 
 def parted(
@@ -141,9 +141,9 @@ def parted(
 def _split(title: str, parts: Mapping[str, Sequence[Judged]], engine: str, threshold: float) -> Table:
     lines, errors, silences = [], {}, {}
     for name, judged in parts.items():
-        people = len({one.row.group for one in judged})
-        enough = people >= ENOUGH_PEOPLE
         scored = Scored.by_engine(judged, engine)
+        people = scored.where(scored.judged).groups
+        enough = people >= ENOUGH_PEOPLE
         error, silent = bpcer(scored.bona_fide, threshold), scored.abstained(attack=False)
         words = (rate(error), rate(silent)) if enough else ("not enough people",) * 2
         lines.append((name, str(len(judged)), str(people), *words))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _shared.corpus import Picture, cut, face_box, fingerprint, landmarks_of, read_manifest, read_picture
-from guard.core.geometry import Box
+from guard.core.geometry import Box, bounding_box
 
 CANVAS_PX = 160
 
@@ -112,11 +112,21 @@ def _tell(name: str) -> Callable[[int, int], None]:
 
 def frame(picture: Picture, size: int, zoom: float, shift: tuple[float, float], *, flip: bool) -> Picture:
     """The middle of a canvas at ``zoom`` (1 = all of it), shifted by shares of its side, mirrored or not."""
-    side = picture.shape[0]
+    seen = cut(picture, window(picture.shape[0], zoom, shift), size)
+    return np.ascontiguousarray(seen[:, ::-1]) if flip else seen
+
+
+def window(side: int, zoom: float, shift: tuple[float, float]) -> Box:
+    """The part of a canvas that ``frame`` shows."""
     half = side * zoom / 2
     x, y = side * (0.5 + shift[0]), side * (0.5 + shift[1])
-    seen = cut(picture, Box(x - half, y - half, x + half, y + half), size)
-    return np.ascontiguousarray(seen[:, ::-1]) if flip else seen
+    return Box(x - half, y - half, x + half, y + half)
+
+
+def face_within(points: NDArray[np.floating], shown: Box, size: int, *, flip: bool) -> Box:
+    """The box around landmarks where only the square ``shown`` is seen, at ``size`` px, mirrored or not."""
+    x1, y1, x2, y2 = bounding_box((points[:, :2] - np.array((shown.x1, shown.y1))) * (size / shown.width))
+    return Box(size - x2, y1, size - x1, y2) if flip else Box(x1, y1, x2, y2)
 
 
 def tightened(picture: Picture, points: NDArray[np.float32], factor: float) -> Picture:

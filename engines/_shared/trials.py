@@ -1,16 +1,20 @@
 """Held-out pictures, scored: the trust that they warrant and a line of figures for each set."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from _shared import figures, trust
-from _shared.corpus import Picture, cut
+from _shared.corpus import Picture
 from guard.core.geometry import Box
-from guard.faces.pictures import as_frame, face_luma, laplacian_variance
+from guard.faces.pictures import as_frame, cut_square, face_luma, laplacian_variance
 from guard.faces.quality import SHARPNESS_SIZE, at_one_exposure
+
+if TYPE_CHECKING:
+    from _shared.artefact import Card
 
 Pictures = NDArray[np.uint8]
 """uint8 (n, size, size, 3), RGB."""
@@ -24,8 +28,21 @@ SMALLEST_PX = 24.0
 Judge = Callable[[Pictures], figures.Scores]
 """Logits (n,) of pictures: ``partial(fitting.logits, net)``, or ``artefact.judge(file)``."""
 
-Draw = Callable[[float, np.random.Generator], tuple[Picture, bool, str]]
-"""A crop as the net sees it of a face of so many px in its call; whether it is an attack; its person."""
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A crop of an unseen person as it comes out of a call, square and at the size that it has there."""
+
+    crop: Picture
+    face: Box
+    """Around the landmarks, px of the crop."""
+    attack: bool
+    group: str
+    """The person."""
+
+
+Draw = Callable[[float, np.random.Generator], Drawn]
+"""One with a face of about so many px in its call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +66,11 @@ class CallTrial:
     attack_clips: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """Crops of unseen people through calls of all kinds; one row each in every array."""
-
-    pictures: Pictures
-    attack: NDArray[np.bool_]
-    size_px: figures.Scores
-    """Longer side of the landmarks' box in the call."""
-    group: NDArray[np.str_]
-
-
-def graded(count: int, largest_px: float, seed: int, draw: Draw) -> HeldOut:
+def graded(count: int, largest_px: float, seed: int, draw: Draw) -> list[Drawn]:
     """``count`` crops that ``draw`` makes, faces from 24 px to ``largest_px``, evenly on a log scale."""
     rng = np.random.default_rng(seed)
     sizes = np.exp(rng.uniform(np.log(SMALLEST_PX), np.log(largest_px), count))
-    pictures, attack, group = zip(*(draw(float(size), rng) for size in sizes), strict=True)
-    return HeldOut(np.stack(pictures), np.array(attack), sizes, np.array(group))
+    return [draw(float(size), rng) for size in sizes]
 
 
 def framed_px(face_px: float, scale: float) -> int:
@@ -74,13 +79,14 @@ def framed_px(face_px: float, scale: float) -> int:
 
 
 def report(
-    judge: Judge, held_out: HeldOut, trials: Sequence[Trial], in_calls: Sequence[CallTrial], scale: float
+    judge: Judge,
+    held_out: Sequence[Drawn],
+    trials: Sequence[Trial],
+    in_calls: Sequence[CallTrial],
+    card: "Card",
 ) -> tuple[trust.Trust, list[str]]:
-    """What to write in [calibration], learned from ``held_out`` and every second clip; and all figures.
-
-    ``scale`` is that of the crops, as the manifest states it.
-    """
-    found = trust.fit(records(judge, [held_out, *(_second_clips(trial) for trial in in_calls)], scale))
+    """What to write in [calibration], learned from ``held_out`` alone, no clip; and all figures."""
+    found = trust.fit(records(judge, held_out, card))
     by = found.calibration
     lines = [f"calibration: slope {by.slope:.4f} bias {by.bias:.4f}", *found.told]
     lines += summaries(judge, trials, by)
@@ -94,43 +100,28 @@ def summaries(judge: Judge, trials: Sequence[Trial], by: figures.Calibration | N
     return [figures.summary(t.name, judge(t.bona_fide), judge(t.attack), by) for t in trials]
 
 
-def records(judge: Judge, sets: Iterable[HeldOut], scale: float) -> trust.Records:
-    """What the net says of held-out crops of ``scale``, plain and cut tighter, and how good they are."""
-    parts = list(sets)
-    pictures = np.concatenate([part.pictures for part in parts])
-    sharpness, luma = np.array([measured(picture, scale) for picture in pictures]).reshape(-1, 2).T
-    size_px = np.concatenate([part.size_px for part in parts])
+def records(judge: Judge, held_out: Sequence[Drawn], card: "Card") -> trust.Records:
+    """What the net says of held-out crops, plain and cut tighter, and how good they are."""
+    columns = np.array([measured(one) for one in held_out]).T
     return trust.Records(
-        logit=judge(pictures),
-        attack=np.concatenate([part.attack for part in parts]),
-        group=np.concatenate([part.group for part in parts]),
-        measured={"size_px": size_px, "sharpness": sharpness, "luma": luma},
-        nudged=judge(np.stack([nudged(picture) for picture in pictures])),
+        logit=judge(np.stack([seen(one.crop, card.size) for one in held_out])),
+        attack=np.array([one.attack for one in held_out]),
+        group=np.array([one.group for one in held_out]),
+        measured=dict(zip(trust.MEASURES, columns, strict=True)),
+        nudged=judge(np.stack([seen(one.crop, card.size, NUDGE) for one in held_out])),
     )
 
 
-def measured(picture: Picture, scale: float) -> tuple[float, float]:
-    """Sharpness and luma of the face in the middle of a crop of ``scale``, measured as in a call."""
-    side = picture.shape[0]
-    luma = face_luma(as_frame(picture), Box(0, 0, side, side).square(1 / max(scale, 1.0)), SHARPNESS_SIZE)
+def measured(drawn: Drawn) -> tuple[float, float, float]:
+    """Size, sharpness and luma of the face (``trust.MEASURES``), measured as in a call."""
+    luma = face_luma(as_frame(drawn.crop), drawn.face, SHARPNESS_SIZE)
     light = float(luma.mean())
-    return at_one_exposure(laplacian_variance(luma), light), light
+    return drawn.face.size, at_one_exposure(laplacian_variance(luma), light), light
 
 
-def nudged(picture: Picture) -> Picture:
-    """The same face cut a little tighter."""
-    side = picture.shape[0]
-    return cut(picture, Box(0, 0, side, side).square(NUDGE), side)
-
-
-def _second_clips(trial: CallTrial) -> HeldOut:
-    """Every second clip, in the order of the manifest: what the calibration may see."""
-    seen = {name for index, name in enumerate(dict.fromkeys(trial.bona_fide_clips)) if index % 2 == 0}
-    sides = ((trial.bona_fide, trial.bona_fide_clips, False), (trial.attack, trial.attack_clips, True))
-    rows = [(p, attack, name) for ps, names, attack in sides for p, name in zip(ps, names, strict=True)]
-    chosen = [row for row in rows if row[2] in seen]
-    pictures, attack, group = zip(*chosen, strict=True)
-    return HeldOut(np.stack(pictures), np.array(attack), np.full(len(chosen), trial.face_px), np.array(group))
+def seen(crop: Picture, size: int, zoom: float = 1.0) -> Picture:
+    """A crop, or its middle, as the product cuts it from a frame for a net of this input size."""
+    return cut_square(as_frame(crop), Box(0, 0, *crop.shape[:2]).square(zoom), size)
 
 
 def _clip_line(

@@ -25,10 +25,10 @@ from torch import nn
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
 
 from _shared import artefact, calls, codec, fitting, nets, trials
-from _shared.faces import Faces, frame, load_faces
+from _shared.faces import Faces, face_within, frame, load_faces, window
 
 from guard.simulate.training.blend import difference_mask, landmark_swap, part_swap, self_blend
-from guard.simulate.training.degrade import Call, degrade
+from guard.simulate.training.degrade import Call, carried, degrade
 from guard.simulate.training.pictures import Mask, Picture, Points, chance
 
 CANVAS_SCALE = 1.2
@@ -122,6 +122,8 @@ class Pair:
     base: Picture
     attack: Picture
     mask: Mask
+    points: Points
+    """Landmarks of the attack."""
     who: str
     same_call: bool = True
     """Whether both go through one and the same call: so that only the attack differs."""
@@ -138,26 +140,26 @@ def dfdc_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
     """A swap beside its original; at times only a part of it, laid in anew."""
     at = rng.choice(pool.dfdc_attack)
     swap, original = np.asarray(corpus.swaps.pictures[at]), np.asarray(corpus.swaps.originals[at])
-    who = str(corpus.swaps.group[at])
+    points, who = corpus.swaps.points[at], str(corpus.swaps.group[at])
     if not corpus.swaps.has_original[at]:
         nowhere = np.full(swap.shape[:2], np.nan, np.float32)
-        return Pair(corpus.person(pool, rng)[0], swap, nowhere, who, same_call=False)
+        return Pair(corpus.person(pool, rng)[0], swap, nowhere, points, who, same_call=False)
     if chance(rng, 0.2):
-        return Pair(original, *part_swap(original, swap, corpus.swaps.points[at], rng), who)
-    return Pair(original, swap, difference_mask(original, swap), who)
+        return Pair(original, *part_swap(original, swap, points, rng), points, who)
+    return Pair(original, swap, difference_mask(original, swap), points, who)
 
 
 def self_blend_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
     """A face blended with itself beside itself."""
     base, points, who = corpus.person(pool, rng)
-    return Pair(base, *self_blend(base, points, rng), who)
+    return Pair(base, *self_blend(base, points, rng), points, who)
 
 
 def landmark_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
     """Another person's face laid over one, beside it."""
     *target, who = corpus.person(pool, rng)
     *source, _ = corpus.person(pool, rng)
-    return Pair(target[0], *landmark_swap(*target, *source, rng), who)
+    return Pair(target[0], *landmark_swap(*target, *source, rng), target[1], who)
 
 
 def generated_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
@@ -165,7 +167,8 @@ def generated_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
     at = rng.choice(pool.stylegan)
     generated = np.asarray(corpus.ffhq.pictures[at])
     whole, photograph = np.ones(generated.shape[:2], np.float32), corpus.ffhq.pictures[rng.choice(pool.ffhq)]
-    return Pair(np.asarray(photograph), generated, whole, str(corpus.ffhq.group[at]), same_call=False)
+    points, who = corpus.ffhq.points[at], str(corpus.ffhq.group[at])
+    return Pair(np.asarray(photograph), generated, whole, points, who, same_call=False)
 
 
 PAIRS = {
@@ -190,12 +193,10 @@ def framed(rng: Rng) -> tuple[float, tuple[float, float], bool]:
     return zoom, (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04)), chance(rng, 0.5)
 
 
-def shown(
-    canvas: Picture, call: Call, rng: Rng, size: int = CARD.size, framed_px: int = FRAMED_PX
-) -> Picture:
+def shown(canvas: Picture, call: Call, rng: Rng, size: int = CARD.size) -> Picture:
     """A canvas as the net sees it in a call: framed with some slack, degraded, ``size`` px."""
     zoom, shift, flip = framed(rng)
-    return degrade(frame(canvas, framed_px, zoom, shift, flip=flip), size, call, rng, codec.recode)
+    return degrade(frame(canvas, FRAMED_PX, zoom, shift, flip=flip), size, call, rng, codec.recode)
 
 
 def cells(mask: Mask, rng: Rng, size: int) -> NDArray[np.float32]:
@@ -253,22 +254,26 @@ def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
     return made
 
 
-def graded(corpus: Corpus, mix: Sequence[str], count: int) -> trials.HeldOut:
+def graded(corpus: Corpus, mix: Sequence[str], count: int) -> list[trials.Drawn]:
     """Unseen people at all sizes and qualities of a call, half of them attacked as in training."""
     pool = corpus.pool(held_out=True)
     draw = partial(unseen_face, corpus, pool, mixed(pool, set(FAMILIES) - set(mix)))
     return trials.graded(count, CANVAS_PX / CANVAS_SCALE, SEED + 2, draw)
 
 
-def unseen_face(
-    corpus: Corpus, pool: Pool, mix: Sequence[str], face_px: float, rng: Rng
-) -> tuple[Picture, bool, str]:
-    """A crop of an unseen person of this size in a call, whether it is an attack, and who it is."""
+def unseen_face(corpus: Corpus, pool: Pool, mix: Sequence[str], face_px: float, rng: Rng) -> trials.Drawn:
+    """A crop of an unseen person whose face has about this size in a call.
+
+    The bona fide picture of a pair of two persons is taken to lie as the attack does.
+    """
     attack = chance(rng, 0.5)
     pair = PAIRS[str(rng.choice(mix))](corpus, pool, rng)
     px = trials.framed_px(face_px, CARD.scale)
-    canvas = pair.attack if attack else pair.base
-    return shown(canvas, Call(rng.random(), px, px), rng, framed_px=px), attack, pair.who
+    canvas, (zoom, shift, flip) = pair.attack if attack else pair.base, framed(rng)
+    face = face_within(pair.points, window(canvas.shape[0], zoom, shift), px, flip=flip)
+    crop = frame(canvas, px, zoom, shift, flip=flip)
+    sent = carried(crop, Call(rng.random(), px, px), rng, codec.recode)
+    return trials.Drawn(sent, face, attack, pair.who)
 
 
 def call_trials(data: Path, corpus: Corpus, frames: int) -> list[trials.CallTrial]:
@@ -318,7 +323,7 @@ def main() -> None:
     print("held-out sets made", flush=True)
 
     def check(step: int, judge: trials.Judge, net: nn.Module | None) -> None:
-        trust, lines = trials.report(judge, calibrating, unseen, in_calls, card.scale)
+        trust, lines = trials.report(judge, calibrating, unseen, in_calls, card)
         print(*lines, sep="\n", flush=True)
         if net is None:
             artefact.describe(card, trust, arguments.out)

@@ -24,12 +24,11 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 
 from _shared import artefact, calls, codec, fitting, nets, trials, trivial
 from _shared.corpus import cut, face_box
-from _shared.faces import CANVAS_PX, Faces, load_faces, tightened
-from _shared.likeness import groups, likenesses
+from _shared.faces import CANVAS_PX, Faces, face_within, load_faces, tightened
 
 from guard.core.geometry import Box
 from guard.simulate.training import present
-from guard.simulate.training.degrade import Call, degrade
+from guard.simulate.training.degrade import Call, carried, degrade
 from guard.simulate.training.persons import person_mask, surrounded
 from guard.simulate.training.pictures import chance, to_bytes
 from guard.simulate.training.scene import place
@@ -52,11 +51,8 @@ CELL_PX = 16
 """Side of the cells of which the net learns whether they show an instrument."""
 RAMP_SHARE = 0.5
 SEED = 41
-HELD_OUT_CLIPS = ("liveportrait_d9", "liveportrait_d10", "vretalk_1")
 SPECIES = ("photo", "telephone", "monitor", "photo", "card", "telephone", "monitor")
 """Attacks of a batch, in turn."""
-HELD_OUT_EVERY = 3
-"""Of the groups of recorded faces that look alike, each third is never learned from."""
 
 Rng = np.random.Generator
 Canvas = NDArray[np.uint8]
@@ -83,8 +79,6 @@ class Corpus:
     crops: Faces
     clips: list[Person]
     recorded: Faces
-    likeness: NDArray[np.intp]
-    """The group of each recorded face."""
 
     def person(self, rng: Rng, *, held_out: bool) -> Person:
         """Somebody from either side of the split; those in clips are learned from only."""
@@ -110,9 +104,9 @@ class Corpus:
         return Person(np.asarray(faces.pictures[at]), faces.points[at], str(faces.group[at]), mask)
 
     def replays(self, *, attack: bool, held_out: bool) -> NDArray[np.intp]:
-        """Rows of ``recorded``; where the set names no persons, every third group of likes is held out."""
+        """Rows of ``recorded``; a set that names no persons is learned from only, as nobody can split it."""
         named = len(np.unique(self.recorded.group)) > 1
-        kept = self.recorded.held_out if named else self.likeness % HELD_OUT_EVERY == 1
+        kept = self.recorded.held_out & named
         return np.flatnonzero((self.recorded.attack == attack) & (kept == held_out))
 
     def as_shot(self, at: int) -> present.Shot:
@@ -133,15 +127,13 @@ def attacked(person: Person, species: str, behind: Canvas, rng: Rng) -> present.
     return present.ATTACKS[species](person.canvas, person.points, rng, behind)
 
 
-def shown(shot: present.Shot, call: Call, rng: Rng, framed_px: int = 144) -> Canvas:
+def shown(shot: present.Shot, call: Call, rng: Rng) -> Canvas:
     """A shot as the net sees it in a call."""
-    return framed(shot, call, rng, framed_px)[0]
+    return degrade(framed(shot, rng)[0], CARD.size, call, rng, codec.recode)
 
 
-def framed(
-    shot: present.Shot, call: Call, rng: Rng, framed_px: int = 144
-) -> tuple[Canvas, NDArray[np.float32]]:
-    """A shot as the net sees it in a call, and the share of the instrument in each cell of 16 px.
+def framed(shot: present.Shot, rng: Rng, framed_px: int = 144) -> tuple[Canvas, NDArray[np.float32], Box]:
+    """A crop of a shot, the share of the instrument in each cell of 16 px of the net's input, and the face.
 
     Some lose their surroundings, whatever they show.
     """
@@ -156,7 +148,7 @@ def framed(
     seen, mask = (cut(layer, box, framed_px)[:, :: -1 if flips else 1] for layer in layers)
     picture = equalised(seen, rng) if chance(rng, 0.15) else np.ascontiguousarray(seen)
     cells = cv2.resize(mask, (CARD.size // CELL_PX, CARD.size // CELL_PX), interpolation=cv2.INTER_AREA)
-    return degrade(picture, CARD.size, call, rng, codec.recode), cells.astype(np.float32) / 255
+    return picture, cells.astype(np.float32) / 255, face_within(shot.points, box, framed_px, flip=flips)
 
 
 def equalised(picture: Canvas, rng: Rng) -> Canvas:
@@ -184,12 +176,16 @@ def training_batch(corpus: Corpus, call: Call, rng: Rng) -> fitting.Batch:
         rows = corpus.replays(attack=attack, held_out=False)
         for at in range(first, first + min(2, len(rows))):
             shots[at] = colourless(corpus.as_shot(int(rng.choice(rows))), rng)
-    pictures, masks = zip(*(framed(shot, call, rng) for shot in shots), strict=True)
+    pictures, masks = [], []
+    for shot in shots:
+        picture, cells, _ = framed(shot, rng)
+        pictures.append(degrade(picture, CARD.size, call, rng, codec.recode))
+        masks.append(cells)
     return fitting.Batch(np.stack(pictures), np.repeat(np.float32((0, 1)), 16), np.stack(masks))
 
 
 def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
-    """Unseen people with made attacks; and recorded replays of groups that were never learned from."""
+    """Unseen people with made attacks; and recorded replays of such, where the set names persons."""
     made = []
     for name, strength in (("clean", 0.0), ("call", 0.7)):
         rng, call = np.random.default_rng(SEED + 1), Call(strength, *CALL_PX)
@@ -218,31 +214,28 @@ def recorded_trials(corpus: Corpus, call: Call, name: str, rng: Rng) -> list[tri
     return made
 
 
-def graded(corpus: Corpus, count: int) -> trials.HeldOut:
+def graded(corpus: Corpus, count: int) -> list[trials.Drawn]:
     """Unseen people at all sizes and qualities of a call, half of them attacked: what calibration learns."""
     return trials.graded(count, CANVAS_PX / CANVAS_SCALE, SEED + 2, partial(unseen_face, corpus))
 
 
-def unseen_face(corpus: Corpus, face_px: float, rng: Rng) -> tuple[Canvas, bool, str]:
-    """A crop of an unseen person of this size in a call, whether it is an attack, and who it is."""
+def unseen_face(corpus: Corpus, face_px: float, rng: Rng) -> trials.Drawn:
+    """A crop of an unseen person whose face has about this size in a call."""
     person, other = (corpus.person(rng, held_out=True) for _ in range(2))
     attack = chance(rng, 0.5)
     species = SPECIES[int(rng.integers(len(SPECIES)))]
     shot = attacked(person, species, other.canvas, rng) if attack else bona_fide(person, other.canvas, rng)
     px = trials.framed_px(face_px, CARD.scale)
-    return shown(shot, Call(rng.random(), px, px), rng, px), attack, person.name
-
-
-def kept(clip: calls.Clip) -> bool:
-    """Whether a clip is judged by, not learned from: some of ours by name, others by their person."""
-    return clip.name in HELD_OUT_CLIPS or is_held_out(clip.group)
+    call = Call(rng.random(), px, px)
+    crop, _, face = framed(shot, rng, px)
+    return trials.Drawn(carried(crop, call, rng, codec.recode), face, attack, person.name)
 
 
 def clip_people(data: Path, frames: int) -> list[Person]:
     """Frames of the clips that may be learned from."""
     found = []
     for clip in calls.read_clips(data, 94, frames):
-        if kept(clip):
+        if is_held_out(clip.group):
             continue
         for picture, points in zip(clip.frames, clip.points, strict=True):
             found.append(Person(*on_canvas(picture, points), clip.name))
@@ -260,7 +253,7 @@ def call_trials(data: Path, frames: int) -> list[trials.CallTrial]:
     """Clips in a call, bona fide, and with an instrument held in their place."""
     made: list[trials.CallTrial] = []
     for face_px, kbit_s in ((64, 300), (96, 400), (130, 600)):
-        clips = [clip for clip in calls.read_clips(data, face_px, frames) if kept(clip)]
+        clips = [clip for clip in calls.read_clips(data, face_px, frames) if is_held_out(clip.group)]
         if not clips:
             return made
         plain = [(clip.name, calls.crops(clip, CARD.scale, CARD.size, kbit_s)) for clip in clips]
@@ -303,8 +296,7 @@ def read_corpus(data: Path, work: Path, *, quick: bool) -> Corpus:
     most = 200 if quick else None
     portraits, crops, recorded = (load_faces(data, folder, CANVAS_SCALE, work, most) for folder in folders)
     masks = masks_of(portraits, work / f"{portraits.name}-masks.npy")
-    alike = groups(likenesses(recorded.pictures, recorded.points))
-    return Corpus(portraits, masks, crops, clip_people(data, 8 if quick else 60), recorded, alike)
+    return Corpus(portraits, masks, crops, clip_people(data, 8 if quick else 60), recorded)
 
 
 def main() -> None:
@@ -330,7 +322,7 @@ def main() -> None:
     print("held-out sets made", *baseline, sep="\n", flush=True)
 
     def report(judge: trials.Judge) -> tuple[trials.trust.Trust, list[str]]:
-        found, lines = trials.report(judge, calibrating, unseen, in_calls, CARD.scale)
+        found, lines = trials.report(judge, calibrating, unseen, in_calls, CARD)
         print(*lines, sep="\n", flush=True)
         return found, lines
 

@@ -3,7 +3,7 @@
 from guard.config.settings import AnalysisSettings
 from guard.core.errors import ConfigError
 from guard.core.types import Cue
-from guard.detectors.registry import SECOND_OF
+from guard.detectors.registry import SECOND_OF, TASK_OF
 from guard.inference.open import LoadedEngine, open_engine
 
 
@@ -25,9 +25,16 @@ def open_networks(analysis: AnalysisSettings) -> tuple[tuple[Cue, LoadedEngine],
 
     Raises:
         ModelError: one is not there, or cannot run.
-        ConfigError: one is named twice, or its manifest is faulty.
+        ConfigError: one is named twice or for a task that is not its own, or its manifest is faulty.
     """
     loaded = [open_engine(name, analysis.engines_dir) for name in engine_names(analysis)]
     cues = [Cue.FACE_MANIPULATION, Cue.FACE_PRESENTATION]
     cues += [SECOND_OF[one.manifest.engine.task] for one in loaded[2:]]
+    for cue, one in zip(cues, loaded, strict=True):
+        if (task := one.manifest.engine.task) != TASK_OF[cue]:
+            msg = (
+                f"analysis.{TASK_OF[cue]}_engine: expected an engine for that task, "
+                f"got {one.manifest.engine.name!r}, which judges {task}; name another"
+            )
+            raise ConfigError(msg)
     return tuple(zip(cues, loaded, strict=True))

@@ -1,15 +1,19 @@
 """Windows over made calls: which count, what abstains, and one call through the pipeline."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bench.judging import calls
 from bench.judging.calls import Plan, Window, plans, scored, windows_of
 from bench.judging.clips import CUES, Call, Moment, Watched, watch
 from guard.cli.demo.pictures import astronaut, talking_person
+from guard.config import AnalysisSettings
 from guard.core.errors import MediaError
 from guard.core.types import Family
-from guard.simulate.testing.species import EXTENSION, FACE_SWAP, SPECIES
+from guard.simulate.testing.species import EXTENSION, FACE_SWAP, MID_CALL_SWITCH, SPECIES
 from tests.support.models import write_engine
 
 pytestmark = pytest.mark.model
@@ -18,7 +22,7 @@ MANIPULATION = Family.MANIPULATION
 
 
 def call(clip: Path = Path("a.mp4"), seconds: float = 20.0) -> Call:
-    return Call(clip, clip, FACE_SWAP, seconds, attack_at=seconds / 2, seed=1)
+    return Call(clip, clip, FACE_SWAP, seconds, seconds / 2, 1, AnalysisSettings())
 
 
 def watched(value: float | None, attacked_from: float, seconds: float = 20.0) -> Watched:
@@ -59,31 +63,87 @@ def test_a_short_or_empty_run_has_no_window():
 
 
 def test_people_are_clips():
-    windows = [
-        Window(clip, FACE_SWAP.name, 1.0, clip == "b", dict.fromkeys(CUES, 0.5), dict.fromkeys(CUES, 0.5))
-        for clip in "aab"
-    ]
+    windows = [window(clip, attack=clip == "b") for clip in "aab"]
     assert scored(windows, MANIPULATION).groups == 2
 
 
 def test_every_variant_of_a_learned_family_is_planned_and_bona_fide_on_all_clips(tmp_path: Path):
     for name in "abc":
         (tmp_path / f"{name}.mp4").touch()
-    planned = list(plans(Plan(tmp_path, None, 20.0, seed=0, everything=False)))
+    planned = list(plans(Plan(tmp_path, AnalysisSettings(), 20.0, seed=0)))
     wanted = {name for name, one in SPECIES.items() if one.family is None or one.family in CUES}
+    wanted.remove(MID_CALL_SWITCH.name)  # frame for frame the face swap that is switched on
     assert {one.species.name for one in planned} == wanted
     assert len({one.clip for one in planned if one.species is EXTENSION}) == 3
     assert all(one.clip != one.other for one in planned)
-    everything = list(plans(Plan(tmp_path, None, 20.0, seed=0, everything=True)))
+    everything = list(plans(Plan(tmp_path, AnalysisSettings(), 20.0, seed=0, everything=True)))
     assert len(everything) == 3 * len(wanted)
-    with pytest.raises(MediaError, match="--calls"):
-        list(plans(Plan(tmp_path / "gone", None, 20.0, seed=0, everything=False)))
+
+
+def test_one_clip_or_none_is_not_enough(tmp_path: Path):
+    for name in ("gone", "one"):
+        with pytest.raises(MediaError, match=r"expected 2 clips .*check --calls"):
+            list(plans(Plan(tmp_path / name, AnalysisSettings(), 20.0, seed=0)))
+        (tmp_path / "one").mkdir(exist_ok=True)
+        (tmp_path / "one/a.mp4").touch()
+
+
+def test_held_out_are_clips_that_no_recipe_learns_from(tmp_path: Path):
+    plan = Plan(tmp_path, AnalysisSettings(), 20.0, seed=0, held_out=True)
+    for name in ("liveportrait_d0", "liveportrait_d9", "vretalk_2"):
+        (tmp_path / f"{name}.mp4").touch()
+    with pytest.raises(MediaError, match="that no recipe learns from"):
+        list(plans(plan))
+    (tmp_path / "vretalk_1.mp4").touch()
+    planned = list(plans(plan))
+    assert {one.clip.stem for one in planned} | {one.other.stem for one in planned} == {
+        "liveportrait_d9",
+        "vretalk_1",
+    }
+
+
+def test_an_alert_before_the_attack_is_a_false_one_and_no_detection():
+    early, late = (Family.MANIPULATION, 5.0), (Family.MANIPULATION, 12.0)
+    switched = watched(0.9, attacked_from=10.0)
+    assert not replace(switched, raised=(early,)).is_detected(MANIPULATION)
+    assert replace(switched, raised=(early,)).wrongly_raised() == [early]
+    both = replace(switched, raised=(early, late, (Family.INJECTION, 3.0)))
+    assert both.is_detected(MANIPULATION)
+    assert not both.is_detected(Family.PRESENTATION)
+    assert both.wrongly_raised() == [early]
+    never = replace(watched(0.9, attacked_from=math.inf), raised=(late,))
+    assert never.wrongly_raised() == [late]
+
+
+def test_the_figures_say_what_was_learned_from_and_no_error_rate_without_bona_fide():
+    attacks = [window("a", attack=True), window("b", attack=True)]
+    told = calls.figures(20.0, [], attacks)["manipulation_simulated"]
+    assert told["window_apcer_at_bpcer5"] == {FACE_SWAP.name: None}
+    plain = [window("a", attack=False), window("liveportrait_d9", attack=False)]
+    learned = {
+        name: calls.figures(20.0, [], plain)[f"{name}_simulated"]["clips_learned_from"]
+        for name in ("manipulation", "presentation")
+    }
+    assert learned == {"manipulation": [], "presentation": ["a"]}
+    live = [
+        replace(watched(0.1, math.inf), call=replace(call(Path(f"{name}.mp4")), species=EXTENSION))
+        for name in ("a", "liveportrait_d9")
+    ]
+    assert [line[1:3] for line in calls.bona_fide_table(live, []).lines] == [
+        ("a", "presentation"),
+        ("liveportrait_d9", "no"),
+    ]
+
+
+def window(clip: str, *, attack: bool) -> Window:
+    return Window(clip, FACE_SWAP.name, 1.0, attack, dict.fromkeys(CUES, 0.5), dict.fromkeys(CUES, 0.5))
 
 
 def test_a_swap_switched_on_in_a_call_is_seen_frame_by_frame(tmp_path: Path):
     for family, task in (("face-manipulation", "manipulation"), ("face-presentation", "presentation")):
         write_engine(tmp_path, family, task)
-    made = watch(Call(talking_person(), astronaut(), FACE_SWAP, 3.0, 1.5, 1, tmp_path))
+    engines = AnalysisSettings(engines_dir=tmp_path)
+    made = watch(Call(talking_person(), astronaut(), FACE_SWAP, 3.0, 1.5, 1, engines))
     assert made.trouble == ""
     assert {one.attack for one in made.moments if one.at < 1.3} == {False}
     assert {one.attack for one in made.moments if one.at > 1.7} == {True}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench import accuracy
+from bench.judging import calls
 from bench.judging.judge import Engines, PictureJudge, Setting, settings_of
 from bench.judging.rows import Row
 from guard.config.settings import FaceSettings
@@ -149,6 +150,51 @@ def test_tables_and_plot_come_from_one_call(
     assert "glasses" in out
     assert json.loads(out.splitlines()[-1])["references"].keys() >= {"other"}
     assert (folder / "ladder.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--tables"], "--tables"),
+        (["--threshold", "0.7"], "--threshold"),
+        (["--codec", "vp8-600k"], "--codec"),
+        (["--engine", "a+b"], "one engine"),
+    ],
+)
+def test_what_calls_cannot_use_is_refused(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    with pytest.raises(SystemExit) as ended:
+        accuracy.read_options(["--calls", str(tmp_path), *words])
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_calls_are_judged_by_the_engine_that_was_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[calls.Plan] = []
+
+    def run_none(plan: calls.Plan, _: int) -> tuple[dict[str, float], list[object]]:
+        asked.append(plan)
+        return {}, []
+
+    monkeypatch.setattr(calls, "run", run_none)
+    words = [
+        "--calls",
+        str(folder),
+        "--engines-dir",
+        str(folder / "engines"),
+        "--engine",
+        "tiny",
+        "--held-out",
+    ]
+    monkeypatch.setattr("sys.argv", ["accuracy.py", *words, "--json"])
+    assert accuracy.main() == 0
+    (plan,) = asked
+    assert (plan.analysis.manipulation_engine, plan.analysis.presentation_engine) == (
+        "tiny",
+        "face-presentation",
+    )
+    assert plan.held_out
 
 
 def test_wrong_use_ends_with_two_and_says_why(

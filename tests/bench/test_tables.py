@@ -80,6 +80,11 @@ def test_many_pictures_of_few_people_are_not_enough():
     assert "|300|3|not enough people" in words(next(tables.splits(pictures, "net", 0.5)))
 
 
+def test_people_of_whom_nobody_was_judged_are_not_counted():
+    pictures = [*crowd(15, 5, "x"), *(judged(None, f"y{n}") for n in range(40))]
+    assert "|55|15|not enough people" in words(next(tables.splits(pictures, "net", 0.5)))
+
+
 def test_a_gap_within_chance_says_so():
     told = list(tables.gaps("BPCER", {"a": Rate(1, 30), "b": Rate(4, 30)}))
     assert told == ["GAP, BPCER: b 3.0x that of a; their intervals overlap"]

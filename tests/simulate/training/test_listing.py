@@ -11,13 +11,23 @@ HEAD = b"path\tlabel\tgroup\n"
 
 
 def test_rows_have_a_class_a_person_and_what_else_is_known():
-    table = "path\tlabel\tattack\tgroup\tnote\na.jpg\tfake\tprint\tx\tin the sun\nb.MOV\tlive\t\ty\t\n"
+    table = (
+        "path\tlabel\tattack\tgroup\tsource\tnote\n"
+        "a.jpg\tfake\tprint\tx\there\tin the sun\nb.MOV\tlive\t\ty\t\t\n"
+    )
     rows = read_rows(table.encode(), "list")
     assert rows == [
-        Row(2, "a.jpg", attack=True, group="x", species="print", note="in the sun"),
+        Row(2, "a.jpg", attack=True, group="x", species="print", source="here", note="in the sun"),
         Row(3, "b.MOV", attack=False, group="y"),
     ]
     assert [row.is_clip for row in rows] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "table", [b"path\tlabel\na.jpg\tlive\n", HEAD + b"a.jpg\tlive\t\n", HEAD + b"a.jpg\tlive\n"]
+)
+def test_who_is_not_named_is_a_group_of_its_own(table: bytes):
+    assert [row.group for row in read_rows(table, "list")] == ["a.jpg"]
 
 
 def test_a_byte_order_mark_and_line_ends_of_windows_do_no_harm():
@@ -49,4 +59,4 @@ def test_a_quote_is_a_letter_and_swallows_no_lines():
 )
 def test_anything_else_is_told(content: bytes, told: str):
     with pytest.raises(ConfigError, match=f"^list: .*{told}"):
-        read_rows(content, "list")
+        read_rows(content, "list", grouped=True)

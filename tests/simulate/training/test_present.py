@@ -62,7 +62,7 @@ def test_the_landmarks_go_where_the_face_goes(attack: Attack) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_bona_fide_picture_stays_the_same_person(seed: int) -> None:
+def test_a_bona_fide_picture_of_the_same_seed_is_the_same_and_keeps_its_place(seed: int) -> None:
     first, second = (present.bona_fide(face(), POINTS, np.random.default_rng(seed), BEHIND) for _ in range(2))
     assert first.picture.shape == (SIDE, SIDE, 3)
     assert first.picture.dtype == np.uint8
