@@ -58,3 +58,9 @@ def test_an_engine_is_no_witness_of_its_own(root: Path, second: tuple[str, ...])
 def test_a_second_opinion_that_is_not_there_is_told(root: Path):
     with pytest.raises(ModelError, match="engine 'gone'"):
         open_networks(settings(root, "gone"))
+
+
+def test_an_engine_for_another_task_is_refused_when_it_is_opened(root: Path):
+    wrong = AnalysisSettings(engines_dir=root, manipulation_engine="p2", presentation_engine="p")
+    with pytest.raises(ConfigError, match=r"manipulation_engine.*got 'p2', which judges presentation"):
+        open_networks(wrong)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+
 from guard.core.errors import ConfigError, EnvironmentProblem
 from guard.simulate.training.listing import FRAMES_OF_A_CLIP, LISTING, Row, read_rows, refuse
 from guard.simulate.training.split import is_held_out
@@ -78,7 +80,8 @@ def read_material(root: Path) -> Material:
 
     Raises:
         EnvironmentProblem: it cannot be read.
-        ConfigError: a column is missing, a label is unknown, a file is not there or a group is empty.
+        ConfigError: a column is missing, a label is unknown, a group is empty, or a file is not there, not
+            below the folder or no picture.
     """
     path = root / LISTING
     try:
@@ -87,16 +90,23 @@ def read_material(root: Path) -> Material:
         msg = f"{path}: expected a table of pictures and clips, got: {error.strerror}; see engines/README.md"
         raise EnvironmentProblem(msg) from None
     rows = read_rows(content, str(path), grouped=True)
-    lost = [row for row in rows if not _is_file(root / row.path)]
-    refuse(str(path), [f"line {row.line}: expected a file, got {row.path!a}" for row in lost])
+    refuse(str(path), [f"line {row.line}: {fault}" for row in rows if (fault := _fault(root, row))])
     return _counted(rows)
 
 
-def _is_file(path: Path) -> bool:
+def _fault(root: Path, row: Row) -> str:
+    """What is wrong with a row's file; empty where nothing is."""
+    if Path(row.path).is_absolute() or ".." in Path(row.path).parts:
+        return f"expected a path below the folder, got {row.path!a}"
+    path = root / row.path
     try:
-        return path.is_file()
+        there = path.is_file()
     except OSError:  # as of a name that is too long
-        return False
+        there = False
+    if not there:
+        return f"expected a file, got {row.path!a}"
+    readable = row.is_clip or cv2.haveImageReader(str(path))
+    return "" if readable else f"expected a picture or a clip, got {row.path!a}, which is neither"
 
 
 def _counted(rows: Sequence[Row]) -> Material:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from guard.cli.train.material import Least, read_material
@@ -16,9 +18,12 @@ KEPT = [person for person in PERSONS if is_held_out(person)]
 LEARNED = [person for person in PERSONS if not is_held_out(person)]
 
 
+DOT = cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1].tobytes()
+
+
 def write(root: Path, rows: Sequence[tuple[str, ...]], columns: str = "path\tlabel\tgroup") -> Path:
     for row in rows:
-        (root / row[0]).write_bytes(b"")
+        (root / row[0]).write_bytes(DOT)
     lines = [columns, *("\t".join(row) for row in rows)]
     (root / "MANIFEST.tsv").write_text("\n".join(lines) + "\n")
     return root
@@ -115,3 +120,17 @@ def test_columns_that_are_not_ours_do_no_harm(tmp_path: Path):
     columns = "path\tlabel\tgroup\tattack\tnote"
     material = read_material(write(tmp_path, [("a.jpg", "attack", "x", "print", "in the sun")], columns))
     assert material.pictures["attack"] == 1
+
+
+def test_what_is_no_picture_is_told_with_its_line(tmp_path: Path):
+    write(tmp_path, [("a.jpg", "attack", "x"), ("notes.txt", "attack", "x")])
+    (tmp_path / "notes.txt").write_text("no picture")
+    with pytest.raises(ConfigError, match=r"line 3: expected a picture or a clip, got 'notes\.txt'"):
+        read_material(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../secret.jpg", "a/../../secret.jpg", "/etc/passwd"])
+def test_a_path_outside_the_folder_is_refused(tmp_path: Path, path: str):
+    (tmp_path / "MANIFEST.tsv").write_text(f"path\tlabel\tgroup\n{path}\tattack\tx\n")
+    with pytest.raises(ConfigError, match="line 2: expected a path below the folder"):
+        read_material(tmp_path)
