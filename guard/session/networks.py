@@ -1,10 +1,14 @@
 """Every engine that the settings name, each under the cue that it speaks in."""
 
+from pathlib import Path
+
 from guard.config.settings import AnalysisSettings
 from guard.core.errors import ConfigError
 from guard.core.types import Cue
 from guard.detectors.registry import SECOND_OF, TASK_OF
-from guard.inference.open import LoadedEngine, open_engine
+from guard.inference.locate import find_engine
+from guard.inference.manifest import read_manifest
+from guard.inference.open import LoadedEngine, open_folder
 
 
 def engine_names(analysis: AnalysisSettings) -> tuple[str, ...]:
@@ -20,21 +24,31 @@ def engine_names(analysis: AnalysisSettings) -> tuple[str, ...]:
     return names
 
 
+def find_networks(analysis: AnalysisSettings) -> tuple[tuple[Cue, Path], ...]:
+    """The folders of the engines named, each under the cue that it speaks in; none is opened.
+
+    Raises:
+        ModelError: one is not there.
+        ConfigError: one is named twice or for a task that is not its own, or its manifest is faulty.
+    """
+    folders = [find_engine(name, analysis.engines_dir) for name in engine_names(analysis)]
+    tasks = [read_manifest(folder).engine.task for folder in folders]
+    cues = [Cue.FACE_MANIPULATION, Cue.FACE_PRESENTATION, *(SECOND_OF[task] for task in tasks[2:])]
+    for cue, folder, task in zip(cues, folders, tasks, strict=True):
+        if task != TASK_OF[cue]:
+            msg = (
+                f"analysis.{TASK_OF[cue]}_engine: expected an engine for that task, "
+                f"got {folder.name!r}, which judges {task}; name another"
+            )
+            raise ConfigError(msg)
+    return tuple(zip(cues, folders, strict=True))
+
+
 def open_networks(analysis: AnalysisSettings) -> tuple[tuple[Cue, LoadedEngine], ...]:
     """Load and warm up the engines named; blocks for tens of milliseconds each.
 
     Raises:
         ModelError: one is not there, or cannot run.
-        ConfigError: one is named twice or for a task that is not its own, or its manifest is faulty.
+        ConfigError: as ``find_networks``.
     """
-    loaded = [open_engine(name, analysis.engines_dir) for name in engine_names(analysis)]
-    cues = [Cue.FACE_MANIPULATION, Cue.FACE_PRESENTATION]
-    cues += [SECOND_OF[one.manifest.engine.task] for one in loaded[2:]]
-    for cue, one in zip(cues, loaded, strict=True):
-        if (task := one.manifest.engine.task) != TASK_OF[cue]:
-            msg = (
-                f"analysis.{TASK_OF[cue]}_engine: expected an engine for that task, "
-                f"got {one.manifest.engine.name!r}, which judges {task}; name another"
-            )
-            raise ConfigError(msg)
-    return tuple(zip(cues, loaded, strict=True))
+    return tuple((cue, open_folder(folder)) for cue, folder in find_networks(analysis))

@@ -69,12 +69,9 @@ def _engines(settings: Settings) -> Checks:
 
 
 def _by_task(settings: Settings) -> str:
-    from guard.session.networks import open_networks  # noqa: PLC0415 -- may be broken
+    from guard.session.networks import find_networks  # noqa: PLC0415 -- may be broken
 
-    opened = open_networks(settings.analysis)
-    for _, loaded in opened:
-        loaded.engine.deactivate()
-    return ", ".join(f"{cue.value}: {loaded.manifest.engine.name}" for cue, loaded in opened)
+    return ", ".join(f"{cue.value}: {folder.name}" for cue, folder in find_networks(settings.analysis))
 
 
 def _engine(name: str, settings: Settings) -> str:
