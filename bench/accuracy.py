@@ -160,7 +160,8 @@ def _calls(options: argparse.Namespace) -> dict[str, Any]:
     )
     _show(options, made)
     if options.out:
-        report.write_page("Accuracy in calls, simulated attacks", [], made, None, options.out)
+        head = [f"left out, no face or not readable: {name}" for name in told["left_out"]]
+        report.write_page("Accuracy in calls, simulated attacks", head, made, None, options.out)
     return told
 
 

@@ -1,5 +1,6 @@
 """Windows of five seconds over made calls: how simulated attacks and bona fide clips are told apart."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.judging.clips import CUES, Call, Moment, Watched, watch
+from bench.judging.clips import CUES, Call, Moment, Watched, require_face, watch
 from bench.judging.figures import Rate, apcer, threshold_at
 from bench.judging.running import over_processes, told
 from bench.judging.summary import Scored, rounded
@@ -71,31 +72,61 @@ class Window:
 
 def run(plan: Plan, jobs: int) -> tuple[dict[str, Any], list[Table]]:
     """Judge the clips of a folder; the last line's keys, and tables."""
-    planned = list(plans(plan))
+    found = clips_of(plan)
+    clips = with_faces(found)
+    planned = list(plans(plan, clips))
     if jobs > 1:
         watched = list(over_processes(watch, planned, jobs, chunk=1))
     else:
         watched = list(told(map(watch, planned), len(planned)))
     windows = [window for one in watched for window in windows_of(one)]
-    return figures(plan.seconds, watched, windows), list(_tables(watched, windows))
+    made = figures(plan.seconds, watched, windows)
+    made["left_out"] = [clip.name for clip in found if clip not in clips]
+    return made, list(_tables(watched, windows))
 
 
-def plans(plan: Plan) -> Iterator[Call]:
+def clips_of(plan: Plan) -> list[Path]:
+    """The clips of the folder that are asked for; raise MediaError where there are too few."""
+    found = sorted(plan.folder.glob("*.mp4"))
+    clips = [one for one in found if not plan.held_out or is_held_out(one.stem)]
+    kind = "clips (*.mp4) that no recipe learns from" if plan.held_out else "clips (*.mp4)"
+    _require_enough(clips, f"{plan.folder}: expected {LEAST_CLIPS} {kind} or more")
+    return clips
+
+
+def with_faces(clips: Sequence[Path]) -> list[Path]:
+    """Those with a face, the others named on stderr; raise MediaError where too few are left.
+
+    Known before anything is planned: a clip's face is also put on the person of the clip before it.
+    """
+    kept = []
+    for clip in clips:
+        try:
+            require_face(clip)
+        except MediaError as error:
+            sys.stderr.write(f"left out: {error}\n")
+        else:
+            kept.append(clip)
+    _require_enough(kept, f"{clips[0].parent}: expected a face in {LEAST_CLIPS} clips or more")
+    return kept
+
+
+def _require_enough(clips: Sequence[Path], expected: str) -> None:
+    if len(clips) < LEAST_CLIPS:
+        msg = f"{expected}, found {len(clips)}; check --calls"
+        raise MediaError(msg)
+
+
+def plans(plan: Plan, clips: Sequence[Path]) -> Iterator[Call]:
     """Every run: each bona fide species and each attack with a learned engine against it, over the clips.
 
     A switch in the call is left out: the face swap is switched on already. Ordered by clip, since a person is
     kept once read.
     """
-    return iter(sorted(_plans(plan), key=lambda call: call.clip))
+    return iter(sorted(_plans(plan, clips), key=lambda call: call.clip))
 
 
-def _plans(plan: Plan) -> Iterator[Call]:
-    found = sorted(plan.folder.glob("*.mp4"))
-    clips = [one for one in found if not plan.held_out or is_held_out(one.stem)]
-    if len(clips) < LEAST_CLIPS:
-        kind = "clips (*.mp4) that no recipe learns from" if plan.held_out else "clips (*.mp4)"
-        msg = f"{plan.folder}: expected {LEAST_CLIPS} {kind} or more, found {len(clips)}; check --calls"
-        raise MediaError(msg)
+def _plans(plan: Plan, clips: Sequence[Path]) -> Iterator[Call]:
     wanted = [
         one
         for one in SPECIES.values()
@@ -233,7 +264,7 @@ def _attack_table(watched: Sequence[Watched], windows: Sequence[Window], family:
         raised = sum(one.is_detected(family) for one in runs)
         lines.append(
             (
-                name,
+                _short(name),
                 f"{int(part.attack.sum())} of {len(runs)}",
                 abstained(part, attack=True),
                 auc_words(part),
@@ -245,20 +276,23 @@ def _attack_table(watched: Sequence[Watched], windows: Sequence[Window], family:
         )
     columns = (
         "variant",
-        "windows of clips",
+        "windows of runs",
         "abstained",
         "engine: AUC",
-        "engine: APCER at BPCER 5 %",
+        "engine: APCER",
         "all cues: AUC",
-        "all cues: APCER at BPCER 5 %",
-        "raised once it showed",
+        "all cues: APCER",
+        "raised",
     )
     learned = sorted({one.clip for one in (*plain, *attacks) if is_learned_from(family, one.clip)})
     notes = (
         f"windows of {WINDOW_S:g} s; {len(plain)} bona fide ones of {len({one.clip for one in plain})} clips",
-        f"threshold for BPCER 5 %: {number(at)} (engine), {number(fused_at)} (all cues)",
+        f"APCER at the thresholds for BPCER 5 %: {number(at)} (engine), {number(fused_at)} (all cues)",
+        "raised: runs in which an alert rose once the attack showed",
         f"clips that the engine learned from: {', '.join(learned) or 'none'}; it is calibrated on no clip",
-        *(f"not made: {one.trouble}" for one in watched if one.trouble and one.call.species.family is family),
+        *dict.fromkeys(
+            f"not made: {one.trouble}" for one in watched if one.trouble and one.call.species.family is family
+        ),
     )
     return Table(f"SIMULATED {family} attacks, test variants", columns, tuple(lines), notes)
 
@@ -272,10 +306,10 @@ def bona_fide_table(watched: Sequence[Watched], windows: Sequence[Window]) -> Ta
         name, clip = one.call.species.name, one.call.clip.stem
         own = [window for window in windows if (window.species, window.clip) == (name, clip)]
         learned = ", ".join(family for family in WATCHED_FAMILIES if is_learned_from(family, clip))
-        lines.append((name, clip, learned or "no", str(len(own)), *_highest(own, raise_at), _raised(one)))
-    heads = tuple(f"{family}: {what}" for family in WATCHED_FAMILIES for what in ("engine", "all cues"))
+        told = (learned or "no", str(len(own)), *_highest(own, raise_at), _raised(one))
+        lines.append((_short(name), clip, *told))
     notes = (
-        f"highest window of {WINDOW_S:g} s; ! marks those at or above the raise threshold {raise_at}",
+        f"highest window of {WINDOW_S:g} s: engine / all cues; ! at or above the raise threshold {raise_at}",
         "rates are of clips, so of few people: they bound no false-alert rate",
         "learned from: families whose engine saw this very clip in training; none is calibrated on a clip",
         *(
@@ -285,17 +319,24 @@ def bona_fide_table(watched: Sequence[Watched], windows: Sequence[Window]) -> Ta
             for family, at in one.wrongly_raised()
         ),
     )
-    columns = ("bona fide variant", "clip", "learned from", "windows", *heads, "raised")
-    return Table("bona fide calls, clips extended", columns, tuple(lines), notes)
+    columns = ("bona fide variant", "clip", "learned from", "windows", *WATCHED_FAMILIES, "raised")
+    return Table("bona fide calls, clips extended", columns, tuple(lines), notes, names=2)
+
+
+def _short(name: str) -> str:
+    """A species without ``:test``: the titles say that all are test variants."""
+    return name.removesuffix(":test")
 
 
 def _highest(windows: Sequence[Window], raise_at: float) -> Iterator[str]:
+    """For each family, by its engine / by all cues."""
     for family in WATCHED_FAMILIES:
-        for fused in (False, True):
-            part = scored(windows, family, fused=fused)
-            top = float(part.bona_fide.max()) if part.bona_fide.size else None
-            mark = " !" if top is not None and top >= raise_at else ""
-            yield f"{top:.2f}{mark}" if top is not None else NONE
+        tops = (scored(windows, family, fused=fused).bona_fide for fused in (False, True))
+        yield " / ".join(_marked(float(top.max()), raise_at) if top.size else NONE for top in tops)
+
+
+def _marked(probability: float, raise_at: float) -> str:
+    return f"{probability:.2f}" + (" !" if probability >= raise_at else "")
 
 
 def _raised(one: Watched) -> str:

@@ -157,15 +157,29 @@ def _coded(pictures: Iterator[TimedShot]) -> Iterator[tuple[VideoFrame, bool]]:
                 yield decoding.frame(picture, shot.at), shot.attack
 
 
+def require_face(path: Path) -> None:
+    """Raise MediaError where the clip cannot be read or shows no face; it is read until the first one."""
+    settings = Settings().faces
+    with FaceTracker(settings, load_model(settings)) as tracker:
+        if not any(tracker.observe(frame, frame.pts) for frame in _begin(path)):
+            raise _faceless(path)
+
+
 @lru_cache(maxsize=4)
 def _person(path: Path) -> Person:
     """The person of a clip's first seconds."""
-    frames = takewhile(lambda one: one.pts <= READ_S, open_clip(path).frames(Sampling(FPS).due))
-    found = read_person(frames, Settings().faces, AREA)
+    found = read_person(_begin(path), Settings().faces, AREA)
     if found is None:
-        msg = f"{path}: expected a face in the first {READ_S:g} s, found none; take this clip out"
-        raise MediaError(msg)
+        raise _faceless(path)
     return found
+
+
+def _begin(path: Path) -> Iterator[VideoFrame]:
+    return takewhile(lambda one: one.pts <= READ_S, open_clip(path).frames(Sampling(FPS).due))
+
+
+def _faceless(path: Path) -> MediaError:
+    return MediaError(f"{path}: expected a face in the first {READ_S:g} s, found none; take this clip out")
 
 
 @lru_cache(maxsize=2)

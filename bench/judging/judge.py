@@ -13,7 +13,7 @@ from bench.judging.coding import RUNGS, padded, send
 from bench.judging.measures import feature_row, skin_ita
 from bench.judging.rows import Row
 from guard.config.settings import FaceSettings
-from guard.core.errors import MediaError
+from guard.core.errors import ConfigError, MediaError
 from guard.core.geometry import Box
 from guard.core.types import BLENDSHAPES, LANDMARKS, Cue, FaceView, Reason, Score, VideoFrame
 from guard.core.units import FaceId
@@ -84,7 +84,11 @@ class Engines:
 
     def _detector(self, name: str) -> Detector:
         loaded = [open_engine(one, self.folder) for one in name.split("+")]
-        cue = next(cue for cue, task in TASK_OF.items() if task == loaded[0].manifest.engine.task)
+        tasks = [one.manifest.engine.task for one in loaded]
+        if len(set(tasks)) > 1:
+            msg = f"{name}: expected engines of one task, got {', '.join(tasks)}; name others in --engine"
+            raise ConfigError(msg)
+        cue = next(cue for cue, task in TASK_OF.items() if task == tasks[0])
         return build_detectors([(cue, one) for one in loaded])[0]
 
 

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines._shared import shortcuts
 from guard.core.geometry import bounding_box
 from guard.core.types import FaceView, Picture
 from guard.faces.pictures import cut_square
 
-FEATURES: Final = ("red", "green", "blue", "spread", "saturation", "log sharpness", "log size")
-"""Means and spread of the crop's colours, its saturation and sharpness, and the face's size in the frame."""
+FEATURES: Final = (*shortcuts.MEASURES, "log size")
+"""What the crop gives away, and the face's size in the frame."""
 
 FEATURE_PX = 96
 FEATURE_SCALE = 1.0
@@ -28,19 +29,8 @@ LEAST_PIXELS = 20
 
 def feature_row(face: FaceView) -> NDArray[np.float64]:
     """``FEATURES`` of one face."""
-    crop = face.crop(FEATURE_SCALE, FEATURE_PX)
-    grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))
-    saturation = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2HSV))[..., 1]
-    sharpness = float(np.asarray(cv2.Laplacian(grey, cv2.CV_32F)).var())
-    return np.array(
-        [
-            *crop.reshape(-1, 3).mean(axis=0),
-            grey.std(),
-            saturation.mean(),
-            np.log1p(sharpness),
-            np.log(max(face.quality.size_px, 1.0)),
-        ]
-    )
+    crop = shortcuts.measured(face.crop(FEATURE_SCALE, FEATURE_PX))
+    return np.append(crop, np.log(max(face.quality.size_px, 1.0)))
 
 
 def skin_ita(face: FaceView) -> float | None:

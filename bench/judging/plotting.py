@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#77777
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 1160, 620, 80, 110, 30, 80
 GAP_PX = 70
 LOWEST = 0.4
+"""Where the axis begins, so that chance is in sight, unless the values or their intervals reach below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,19 @@ class Curve:
     name: str
     panel: str
     points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Where a panel of the PNG lies, px across, and which share its foot is; its head is 1."""
+
+    left: int
+    right: int
+    low: float
+
+    def height(self, share: float) -> int:
+        """The row of a share, px."""
+        return round(TOP + (1 - (share - self.low) / (1 - self.low)) * (HEIGHT - TOP - BOTTOM))
 
 
 def curves(
@@ -69,6 +84,12 @@ def _points(label: str, judged: Sequence[Judged], name: str) -> Iterator[Point]:
     if value is not None:
         low, high = scored.interval() or (value, value)
         yield Point(label, value, low, high)
+
+
+def lowest(drawn: Sequence[Curve]) -> float:
+    """The tenth at which the axis of AUC begins."""
+    below = min((point.low for curve in drawn for point in curve.points), default=LOWEST)
+    return min(LOWEST, floor(10 * below) / 10)
 
 
 def figure(drawn: Sequence[Curve], title: str) -> go.Figure:
@@ -101,7 +122,7 @@ def figure(drawn: Sequence[Curve], title: str) -> go.Figure:
         axis = "" if place == 0 else str(place + 1)
         domain = [place * share, (place + 1) * share - (0.06 if place + 1 < len(panels) else 0)]
         labels = {"title": panel, "domain": domain, "anchor": f"y{axis}", "type": "category"}
-        scale = {"range": [LOWEST, 1.01], "title": "AUC", "anchor": f"x{axis}"}
+        scale = {"range": [lowest(drawn), 1.01], "title": "AUC", "anchor": f"x{axis}"}
         made.update_layout({f"xaxis{axis}": labels, f"yaxis{axis}": scale})
     made.update_layout(title=title, height=480)
     return made
@@ -118,7 +139,7 @@ def write_png(drawn: Sequence[Curve], title: str, path: Path) -> None:
     for place, panel in enumerate(panels):
         left = LEFT + place * (width + GAP_PX)
         inside = [curve for curve in drawn if curve.panel == panel]
-        _panel(canvas, (left, left + width), panel, inside, names)
+        _panel(canvas, Axes(left, left + width, lowest(drawn)), panel, inside, names)
     coded, png = cv2.imencode(".png", canvas)
     if not coded:
         msg = f"{path}: expected OpenCV to write PNG, it did not"
@@ -132,17 +153,17 @@ def write_png(drawn: Sequence[Curve], title: str, path: Path) -> None:
 
 def _panel(
     canvas: NDArray[np.uint8],
-    span: tuple[int, int],
+    axes: Axes,
     title: str,
     drawn: Sequence[Curve],
     names: Sequence[str],
 ) -> None:
-    left, right = span
-    for share in np.arange(LOWEST, 1.001, 0.1):
-        y = _height(share)
+    left, right = axes.left, axes.right
+    for share in np.arange(axes.low, 1.001, 0.1):
+        y = axes.height(share)
         cv2.line(canvas, (left, y), (right, y), (225, 225, 225), 1)
         _text(canvas, f"{share:.1f}", (left - 40, y + 5), 0.48)
-    chance = _height(0.5)
+    chance = axes.height(0.5)
     cv2.line(canvas, (left, chance), (right, chance), (150, 150, 150), 1)
     labels = list(dict.fromkeys(point.label for curve in drawn for point in curve.points))
     step = (right - left) / max(len(labels), 1)
@@ -153,17 +174,21 @@ def _panel(
     for curve in drawn:
         number = names.index(curve.name)
         aside = round(8 * (number - (len(names) - 1) / 2))  # so that intervals stand beside each other
-        _curve(canvas, curve, {label: x + aside for label, x in middles.items()}, _bgr(number))
+        _curve(canvas, axes, curve, {label: x + aside for label, x in middles.items()}, _bgr(number))
 
 
 def _curve(
-    canvas: NDArray[np.uint8], curve: Curve, places: Mapping[str, int], colour: tuple[int, int, int]
+    canvas: NDArray[np.uint8],
+    axes: Axes,
+    curve: Curve,
+    places: Mapping[str, int],
+    colour: tuple[int, int, int],
 ) -> None:
-    path = [(places[point.label], _height(point.value)) for point in curve.points]
+    path = [(places[point.label], axes.height(point.value)) for point in curve.points]
     line = np.array(path, np.int32).reshape(-1, 1, 2)
     cv2.polylines(canvas, [line], isClosed=False, color=colour, thickness=2, lineType=cv2.LINE_AA)
     for (x, y), point in zip(path, curve.points, strict=True):
-        cv2.line(canvas, (x, _height(point.low)), (x, _height(point.high)), colour, 1, cv2.LINE_AA)
+        cv2.line(canvas, (x, axes.height(point.low)), (x, axes.height(point.high)), colour, 1, cv2.LINE_AA)
         cv2.circle(canvas, (x, y), 5, colour, cv2.FILLED, cv2.LINE_AA)
 
 
@@ -173,11 +198,6 @@ def _legend(canvas: NDArray[np.uint8], names: Sequence[str]) -> None:
         cv2.circle(canvas, (x + 6, 70), 6, _bgr(number), cv2.FILLED, cv2.LINE_AA)
         _text(canvas, name, (x + 20, 75), 0.55)
         x += 50 + 11 * len(name)
-
-
-def _height(share: float) -> int:
-    inside = HEIGHT - TOP - BOTTOM
-    return round(TOP + (1 - (max(share, LOWEST) - LOWEST) / (1 - LOWEST)) * inside)
 
 
 def _text(canvas: NDArray[np.uint8], text: str, at: tuple[int, int], size: float) -> None:

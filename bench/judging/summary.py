@@ -19,7 +19,7 @@ from bench.judging.figures import (
     tpr_at_fpr,
 )
 from bench.judging.judge import Judged
-from bench.judging.shortcuts import cross_fitted
+from engines._shared.shortcuts import cross_fitted
 
 DIGITS = 4
 

@@ -45,6 +45,8 @@ class Table:
     columns: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    names: int = 1
+    """So many columns, the first ones, say what a line is about."""
 
 
 def ladder(
@@ -98,7 +100,7 @@ def by_species(runs: Mapping[Setting, Sequence[Judged]], engine: str, task: str,
                 )
             )
     columns = ("setting", "species", "n of groups", "abstained", "APCER", "AUC", "against bona fide")
-    return Table(f"{engine}, family {task}: by species", columns, tuple(lines))
+    return Table(f"{engine}, family {task}: by species", columns, tuple(lines), names=2)
 
 
 def _against(judged: Sequence[Judged], sources: set[str]) -> tuple[list[Judged], str]:
@@ -186,7 +188,7 @@ def auc_words(scored: Scored) -> str:
     found = scored.interval()
     if value is None:
         return NONE
-    return f"{value:.3f} ({found[0]:.2f} to {found[1]:.2f})" if found else f"{value:.3f} (no interval)"
+    return f"{value:.3f} ({found[0]:.2f}-{found[1]:.2f})" if found else f"{value:.3f} (no interval)"
 
 
 def rate(one: Rate) -> str:
@@ -194,7 +196,7 @@ def rate(one: Rate) -> str:
     if one.value is None:
         return NONE
     low, high = one.interval
-    return f"{one.value:.1%} ({low:.0%} to {high:.0%}) of {one.count}"
+    return f"{one.value:.1%} ({100 * low:.0f}-{high:.0%}) of {one.count}"
 
 
 def number(value: float | None) -> str:

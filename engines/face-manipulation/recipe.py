@@ -74,10 +74,10 @@ class Phase:
 
 
 PHASES = (
-    Phase(0, "broad", 3400, 1e-3, 128, (0.3, 0.9), 64),
-    Phase(1, "fine", 1300, 4e-4, 160, (0.7, 0.9), 56),  # more pixels once the net knows what to look for
+    Phase(0, "broad", 3400, 1e-3, 128, (0.15, 0.35), 80),
+    Phase(1, "fine", 1300, 4e-4, 160, (0.35, 0.7), 56),  # more pixels once the net knows what to look for
 )
-MIX = {"dfdc": 8, "self-blends": 5, "landmark-swaps": 2, "stylegan": 2}
+MIX = {"dfdc": 7, "self-blends": 4, "landmark-swaps": 4, "stylegan": 2}
 """Attacks in each batch of 34, each beside its own base, the last beside a photograph of somebody."""
 
 
@@ -144,7 +144,7 @@ def dfdc_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
     if not corpus.swaps.has_original[at]:
         nowhere = np.full(swap.shape[:2], np.nan, np.float32)
         return Pair(corpus.person(pool, rng)[0], swap, nowhere, points, who, same_call=False)
-    if chance(rng, 0.2):
+    if chance(rng, 0.35):
         return Pair(original, *part_swap(original, swap, points, rng), points, who)
     return Pair(original, swap, difference_mask(original, swap), points, who)
 

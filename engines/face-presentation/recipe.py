@@ -22,7 +22,7 @@ from torch import nn
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
 
-from _shared import artefact, calls, codec, fitting, nets, trials, trivial
+from _shared import artefact, calls, codec, fitting, nets, trials
 from _shared.corpus import cut, face_box
 from _shared.faces import CANVAS_PX, Faces, face_within, load_faces, tightened
 
@@ -318,7 +318,7 @@ def main() -> None:
         strength = 0.15 + 0.75 * min(1.0, step / (RAMP_SHARE * plan.steps))
         return training_batch(corpus, Call(strength, *CALL_PX), np.random.default_rng((SEED, step)))
 
-    baseline = trivial.baseline(make, unseen, 10 if quick else 40)
+    baseline = trials.baseline(unseen)
     print("held-out sets made", *baseline, sep="\n", flush=True)
 
     def report(judge: trials.Judge) -> tuple[trials.trust.Trust, list[str]]:

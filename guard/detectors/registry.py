@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from guard.core.errors import ConfigError
 from guard.core.types import SECOND, Cue
 from guard.detectors.base import Detector
 from guard.detectors.blink import BlinkDetector
@@ -48,24 +47,11 @@ def build_detectors(networks: Sequence[tuple[Cue, LoadedNetwork]]) -> tuple[Dete
     """A fresh set of detectors for one face track: one for each learned cue given, then all weight-free cues.
 
     Several engines of one cue give one opinion together. The engines are shared between face tracks, the
-    detectors are not.
-
-    Raises:
-        ConfigError: a cue is not a learned one, or the engine was made for another task.
+    detectors are not. Each must be for the task of its cue (``TASK_OF``): whoever opens engines by the names
+    that somebody gave checks that, and can say which name is wrong.
     """
     judges: dict[Cue, list[NetworkDetector]] = {}
     for cue, loaded in networks:
-        judges.setdefault(cue, []).append(_network(cue, loaded))
+        judges.setdefault(cue, []).append(NetworkDetector(loaded.engine, loaded.manifest, cue))
     learned = (several[0] if len(several) == 1 else Panel(cue, several) for cue, several in judges.items())
     return (*learned, *(build() for build in WEIGHT_FREE.values()))
-
-
-def _network(cue: Cue, loaded: LoadedNetwork) -> NetworkDetector:
-    task = loaded.manifest.engine.task
-    if TASK_OF.get(cue) != task:
-        msg = (
-            f"cue {cue.value!r}: expected an engine for the task {TASK_OF.get(cue)!r}, "
-            f"got {loaded.manifest.engine.name!r} for {task!r}; exchange the engines in [analysis]"
-        )
-        raise ConfigError(msg)
-    return NetworkDetector(loaded.engine, loaded.manifest, cue)

@@ -29,8 +29,11 @@ def find_networks(analysis: AnalysisSettings) -> tuple[tuple[Cue, Path], ...]:
 
     Raises:
         ModelError: one is not there.
-        ConfigError: one is named twice or for a task that is not its own, or its manifest is faulty.
+        ConfigError: ``engines_dir`` is no folder, an engine is named twice or for a task that is not its own,
+            or its manifest is faulty.
     """
+    if analysis.engines_dir is not None:
+        _require_folder(analysis.engines_dir)
     folders = [find_engine(name, analysis.engines_dir) for name in engine_names(analysis)]
     tasks = [read_manifest(folder).engine.task for folder in folders]
     cues = [Cue.FACE_MANIPULATION, Cue.FACE_PRESENTATION, *(SECOND_OF[task] for task in tasks[2:])]
@@ -42,6 +45,16 @@ def find_networks(analysis: AnalysisSettings) -> tuple[tuple[Cue, Path], ...]:
             )
             raise ConfigError(msg)
     return tuple(zip(cues, folders, strict=True))
+
+
+def _require_folder(path: Path) -> None:
+    try:
+        found = path.is_dir()
+    except OSError:  # as of a folder that may not be entered
+        found = False
+    if not found:
+        msg = f"analysis.engines_dir: expected a folder of engines, got {str(path)!a}, which is none; mend it"
+        raise ConfigError(msg)
 
 
 def open_networks(analysis: AnalysisSettings) -> tuple[tuple[Cue, LoadedEngine], ...]:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from bench.judging import calls
-from bench.judging.calls import Plan, Window, plans, scored, windows_of
+from bench.judging.calls import Plan, Window, clips_of, plans, scored, windows_of, with_faces
 from bench.judging.clips import CUES, Call, Moment, Watched, watch
 from guard.cli.demo.pictures import astronaut, talking_person
 from guard.config import AnalysisSettings
 from guard.core.errors import MediaError
 from guard.core.types import Family
 from guard.simulate.testing.species import EXTENSION, FACE_SWAP, MID_CALL_SWITCH, SPECIES
+from tests.support.clips import write_clip
 from tests.support.models import write_engine
 
 pytestmark = pytest.mark.model
@@ -70,20 +71,21 @@ def test_people_are_clips():
 def test_every_variant_of_a_learned_family_is_planned_and_bona_fide_on_all_clips(tmp_path: Path):
     for name in "abc":
         (tmp_path / f"{name}.mp4").touch()
-    planned = list(plans(Plan(tmp_path, AnalysisSettings(), 20.0, seed=0)))
+    plan = Plan(tmp_path, AnalysisSettings(), 20.0, seed=0)
+    planned = list(plans(plan, clips_of(plan)))
     wanted = {name for name, one in SPECIES.items() if one.family is None or one.family in CUES}
     wanted.remove(MID_CALL_SWITCH.name)  # frame for frame the face swap that is switched on
     assert {one.species.name for one in planned} == wanted
     assert len({one.clip for one in planned if one.species is EXTENSION}) == 3
     assert all(one.clip != one.other for one in planned)
-    everything = list(plans(Plan(tmp_path, AnalysisSettings(), 20.0, seed=0, everything=True)))
+    everything = list(plans(replace(plan, everything=True), clips_of(plan)))
     assert len(everything) == 3 * len(wanted)
 
 
 def test_one_clip_or_none_is_not_enough(tmp_path: Path):
     for name in ("gone", "one"):
         with pytest.raises(MediaError, match=r"expected 2 clips .*check --calls"):
-            list(plans(Plan(tmp_path / name, AnalysisSettings(), 20.0, seed=0)))
+            clips_of(Plan(tmp_path / name, AnalysisSettings(), 20.0, seed=0))
         (tmp_path / "one").mkdir(exist_ok=True)
         (tmp_path / "one/a.mp4").touch()
 
@@ -93,9 +95,9 @@ def test_held_out_are_clips_that_no_recipe_learns_from(tmp_path: Path):
     for name in ("liveportrait_d0", "liveportrait_d9", "vretalk_2"):
         (tmp_path / f"{name}.mp4").touch()
     with pytest.raises(MediaError, match="that no recipe learns from"):
-        list(plans(plan))
+        clips_of(plan)
     (tmp_path / "vretalk_1.mp4").touch()
-    planned = list(plans(plan))
+    planned = list(plans(plan, clips_of(plan)))
     assert {one.clip.stem for one in planned} | {one.other.stem for one in planned} == {
         "liveportrait_d9",
         "vretalk_1",
@@ -152,8 +154,34 @@ def test_a_swap_switched_on_in_a_call_is_seen_frame_by_frame(tmp_path: Path):
     assert sum(value is not None for value in spoken) > len(spoken) / 2
 
 
-def test_a_clip_without_a_face_is_told(tmp_path: Path):
+def test_a_run_that_cannot_be_made_is_told(tmp_path: Path):
     (tmp_path / "none.mp4").write_bytes(b"")
     made = watch(call(tmp_path / "none.mp4"))
     assert made.moments == ()
     assert "none.mp4" in made.trouble
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> dict[str, Path]:
+    """Two of a person, one without anybody, and a file that is no clip."""
+    made = {name: tmp_path / f"{name}.mp4" for name in ("ada", "bob", "broken", "empty")}
+    for name in ("ada", "bob"):
+        made[name].symlink_to(talking_person())
+    made["broken"].write_bytes(b"no clip")
+    write_clip(made["empty"], 10)
+    return made
+
+
+def test_clips_without_a_face_are_named_and_the_others_go_on(
+    clips: dict[str, Path], capsys: pytest.CaptureFixture[str]
+):
+    assert with_faces(list(clips.values())) == [clips["ada"], clips["bob"]]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left out")]
+    assert len(lines) == 2
+    assert "broken.mp4" in lines[0]
+    assert "empty.mp4: expected a face in the first 6 s" in lines[1]
+
+
+def test_too_few_clips_with_a_face_end_the_bench(clips: dict[str, Path]):
+    with pytest.raises(MediaError, match="expected a face in 2 clips or more, found 1"):
+        with_faces([clips["ada"], clips["empty"]])

@@ -8,6 +8,7 @@ from bench.judging.figures import (
     apcer,
     auc,
     auc_interval,
+    auc_of,
     bootstrap,
     bpcer,
     equal_error_rate,
@@ -125,3 +126,12 @@ def test_the_same_seed_gives_the_same_interval():
     groups = [str(n // 2) for n in range(50)]
     assert auc_interval(values, labels, groups, seed=4) == auc_interval(values, labels, groups, seed=4)
     assert auc_interval(values, labels, groups, seed=4) != auc_interval(values, labels, groups, seed=5)
+
+
+def test_logits_of_different_fits_are_not_compared():
+    attack = np.array([False, True, False, True])
+    scores, folds = np.array([0.0, 1.0, 10.0, 11.0]), np.array([0, 0, 1, 1])
+    assert auc_of(scores, attack, folds) == 1.0
+    assert auc_of(scores, attack, np.zeros(4, int)) == 0.75
+    assert auc_of(scores, ~attack, folds) == 0.0
+    assert auc_of(scores, attack, np.arange(4)) is None

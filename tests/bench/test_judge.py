@@ -13,7 +13,7 @@ from bench.judging import calls
 from bench.judging.judge import Engines, PictureJudge, Setting, settings_of
 from bench.judging.rows import Row
 from guard.config.settings import FaceSettings
-from guard.core.errors import MediaError, ModelError
+from guard.core.errors import ConfigError, MediaError, ModelError
 from guard.core.types import Picture, Reason
 from tests.support.faces_pictured import hung, pictured_face, wall
 from tests.support.models import write_engine
@@ -108,6 +108,12 @@ def test_a_broken_file_is_refused(judge: PictureJudge, folder: Path):
 def test_an_engine_that_is_not_there_is_named(folder: Path):
     with pytest.raises(ModelError, match="'gone'"):
         Engines(("gone",), folder / "engines").open()
+
+
+def test_engines_of_two_tasks_give_no_opinion_together(folder: Path):
+    write_engine(folder / "engines", "replays", "presentation")
+    with pytest.raises(ConfigError, match=r"tiny\+replays: expected engines of one task"):
+        Engines(("tiny+replays",), folder / "engines").open()
 
 
 def test_the_ladder_has_each_setting_once():

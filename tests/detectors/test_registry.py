@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from guard.core.errors import ConfigError
 from guard.core.types import LEARNED, SECOND, Cue
 from guard.detectors.registry import TASK_OF, WEIGHT_FREE, build_detectors
 from guard.inference.manifest import read_manifest
@@ -28,9 +27,3 @@ def test_builds_a_fresh_set_for_each_face_track(manipulation: LoadedEngine) -> N
     first, second = build_detectors(networks), build_detectors(networks)
     assert [detector.cue for detector in first] == [Cue.FACE_MANIPULATION, Cue.BLINK, Cue.MOTION]
     assert not set(map(id, first)) & set(map(id, second))
-
-
-@pytest.mark.parametrize("cue", [Cue.FACE_PRESENTATION, Cue.BLINK])
-def test_engine_of_another_task_is_refused(manipulation: LoadedEngine, cue: Cue) -> None:
-    with pytest.raises(ConfigError, match="'tiny' for 'manipulation'"):
-        build_detectors([(cue, manipulation)])

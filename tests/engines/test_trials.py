@@ -1,6 +1,7 @@
 """From held-out crops to what engine.toml says, without a net."""
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -120,8 +121,37 @@ def test_a_net_that_guesses_small_faces_is_trusted_less_there(trials: Any, brigh
     assert found.reliability.error < 0.1
     assert found.reliability.people == 30, "no clip is calibrated on"
     assert found.most_change is None
-    assert any(line.startswith("drawn: AUC") for line in lines)
+    drawn = next(index for index, line in enumerate(lines) if line.startswith("drawn: AUC"))
+    assert "other crops of the same people" in lines[drawn - 1], "what APCER and BPCER rest on is told above"
+    assert any("by a fit on the others" in line for line in lines), "the diagram's people are not their own"
     assert any(line.startswith("calls at drawn") for line in lines)
+
+
+def lit(grey: float, colour: tuple[float, float, float], seed: int, count: int = 60) -> np.ndarray:
+    """Rough crops whose mean brightness varies by 12 steps."""
+    rng = np.random.default_rng(seed)
+    light = rng.normal(grey, 12, (count, 1, 1, 1)) + rng.normal(0, 10, (count, 24, 24, 3))
+    return np.asarray(np.clip(light + np.array(colour), 0, 255), np.uint8)
+
+
+def test_what_simple_measures_tell_alone_stands_beside_each_set(trials: Any) -> None:
+    plain = lit(120, (0, 0, 0), 1)
+    sets = [
+        trials.Trial("nothing differs", plain, lit(120, (0, 0, 0), 2)),
+        trials.Trial("a cast", plain, lit(120, (8, 0, -8), 3, count=37)),
+    ]
+    blind, seen = (
+        float(re.search(r"AUC (\S+),", line)[1])  # type: ignore[index]  # none is a failure
+        for line in trials.baseline(sets)
+    )
+    assert 0.3 < blind < 0.7
+    assert seen > 0.95
+
+
+def test_a_set_too_small_to_read_has_no_baseline(trials: Any) -> None:
+    one = lit(120, (0, 0, 0), 1, count=1)
+    (line,) = trials.baseline([trials.Trial("tiny", one, one)])
+    assert line.startswith("simple measures on tiny: AUC nan")
 
 
 def rimmed(drawn: Any, rng: np.random.Generator) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from guard.core.types import Picture
 from guard.simulate.testing.held import Hand, flat, project, room, turn
 from guard.simulate.testing.lattice import Lattice, apply_homography, laid, looked_up
-from guard.simulate.testing.photo import printed
+from guard.simulate.testing.photo import printed, thumbs
 from guard.simulate.warp import Drift, Sensor, require_picture
 
 _ROUNDS = 4
@@ -69,6 +69,7 @@ class BentPrint(Iterator[Picture]):
         self._sheet = printed(photo, size, rng)
         self._cover: NDArray[np.float32] = np.ones(self._sheet.shape[:2], np.float32)
         self._room = room(size, rng)
+        self._grip = thumbs(self._sheet, _FILL * size[1], rng)
         self._hand = Hand(rng, 0.8)
         self._rolling = Drift(rng, (0.5, 0.45, 0.12), (0.12, 0.5))
         self._rolled = float(rng.choice([-0.45, 0.45]))
@@ -79,12 +80,14 @@ class BentPrint(Iterator[Picture]):
         """The next frame."""
         time = self._count / self._fps
         self._count += 1
-        roll = self._roll(time)
-        paper = self._paper_seen(self._projection(time), roll)
+        roll, projection = self._roll(time), self._projection(time)
+        paper = self._paper_seen(projection, roll)
         slope = roll.slope(paper - self._middle)
         view, inside = self._view(paper)
         lit = self._lit(view, roll, slope)
-        return self._sensor.expose(laid(lit, self._room, inside), time)
+        scene = laid(lit, self._room, inside)
+        self._grip.lay(scene, self._held(projection, roll))
+        return self._sensor.expose(scene, time)
 
     @property
     def _middle(self) -> NDArray[np.float32]:
@@ -106,12 +109,23 @@ class BentPrint(Iterator[Picture]):
         wanted = apply_homography(back, self._lattice.points)
         paper = wanted
         for _ in range(_ROUNDS):  # a bend moves little: what is missed is made up for on the flat sheet
-            space = roll.bend(paper - self._middle)
-            space[..., :2] += self._middle
-            seen = space @ projection[:, :3].T + projection[:, 3]
-            shown = (seen[..., :2] / seen[..., 2:]).astype(np.float32)
-            paper = paper + wanted - apply_homography(back, shown)
+            paper = paper + wanted - apply_homography(back, self._shown(paper, projection, roll))
         return paper
+
+    def _held(self, projection: NDArray[np.float64], roll: Roll) -> NDArray[np.float32]:
+        """Where the thumbs lie in the frame: their tips on the paper, but they do not bend with it."""
+        ends = self._grip.ends * np.float32(self._sheet.shape[0])
+        straight = apply_homography(flat(projection), ends)
+        return straight + (self._shown(ends, projection, roll) - straight)[:, 1:]
+
+    def _shown(
+        self, paper: NDArray[np.float32], projection: NDArray[np.float64], roll: Roll
+    ) -> NDArray[np.float32]:
+        """Where places of the sheet, px, lie in the frame."""
+        space = roll.bend(paper - self._middle)
+        space[..., :2] += self._middle
+        seen = space @ projection[:, :3].T + projection[:, 3]
+        return np.asarray(seen[..., :2] / seen[..., 2:], np.float32)
 
     def _view(self, paper: NDArray[np.float32]) -> tuple[Picture, NDArray[np.float32]]:
         """The paper, and its share of each pixel."""

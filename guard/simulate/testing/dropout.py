@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from guard.core.geometry import bounding_box
 from guard.core.types import Picture
 from guard.core.units import Seconds
-from guard.simulate.testing.held import skin_tone
+from guard.simulate.testing.fingers import skin_tone
 from guard.simulate.testing.lattice import laid
 from guard.simulate.testing.material import Points, Still
 from guard.simulate.testing.mesh import OVAL

@@ -70,22 +70,3 @@ def room(size: tuple[int, int], rng: np.random.Generator) -> Picture:
             made, (x, y), far, (rng.integers(45, 175) + rng.integers(-22, 22, 3)).tolist(), cv2.FILLED
         )
     return np.asarray(cv2.GaussianBlur(made, (0, 0), height / 40), np.uint8)
-
-
-def skin_tone(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Somebody's hand, RGB."""
-    return np.array([205, 155, 130]) * rng.uniform(0.6, 1.1)
-
-
-def draw_thumb(
-    picture: Picture,
-    centre: tuple[int, int],
-    axes: tuple[float, float],
-    slant: float,
-    tone: NDArray[np.float64],
-) -> None:
-    """Draw a finger's end into the picture, shaded as if round; ``slant`` in degrees."""
-    for share in (1.0, 0.85, 0.7):
-        sides = round(axes[0] * share), round(axes[1] * share)
-        colour = (tone * (1.12 - 0.32 * share)).tolist()
-        cv2.ellipse(picture, centre, sides, slant, 0, 360, colour, cv2.FILLED, cv2.LINE_AA)

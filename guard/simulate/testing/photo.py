@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from guard.core.geometry import Box
 from guard.core.types import Picture
-from guard.simulate.testing.held import Hand, draw_thumb, flat, project, room, skin_tone, turn
-from guard.simulate.testing.lattice import laid
+from guard.simulate.testing.fingers import Finger, Grip
+from guard.simulate.testing.held import Hand, flat, project, room, turn
+from guard.simulate.testing.lattice import apply_homography, laid
 from guard.simulate.warp import Sensor, require_picture
 
 _SHEET_HEIGHT = 1.35
@@ -58,6 +59,7 @@ class HeldPhoto(Iterator[Picture]):
         self._sheet = printed(photo, size, rng)
         self._sheen = _sheen(self._sheet, rng)
         self._room = room(size, rng)
+        self._grip = thumbs(self._sheet, fill * size[1], rng)
         self._hand = Hand(rng)
         self._sensor = Sensor(rng, size)
 
@@ -70,6 +72,7 @@ class HeldPhoto(Iterator[Picture]):
         sheet = self._sheet.shape[1], self._sheet.shape[0]
         matrix = flat(project(self._size, sheet, away, turn(roll, yaw, pitch)))
         scene = self._compose(self._lit(yaw - pitch), matrix)
+        self._grip.lay(scene, apply_homography(matrix, self._grip.ends * np.float32(sheet[1])))
         return self._sensor.expose(scene, time)
 
     def _lit(self, tilt: float) -> Picture:
@@ -115,7 +118,7 @@ def portrait_window(
 
 
 def printed(photo: Picture, size: tuple[int, int], rng: np.random.Generator) -> Picture:
-    """The photo on paper, large enough for frames of ``size``, with a border and thumbs that hold it."""
+    """The photo on paper, large enough for frames of ``size``, with a border."""
     height = round(size[1] * _SHEET_HEIGHT)
     width = round(height * photo.shape[1] / photo.shape[0])
     shrinks = photo.shape[0] > height
@@ -125,17 +128,18 @@ def printed(photo: Picture, size: tuple[int, int], rng: np.random.Generator) -> 
     edge = round(height * _EDGE)
     framed = cv2.copyMakeBorder(inked, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=_EDGE_RGB)
     texture = rng.normal(0, _GRAIN, (*np.asarray(framed).shape[:2], 1))
-    return _with_thumbs(np.clip(np.asarray(framed) + texture, 0, 255).astype(np.uint8), rng)
+    return np.clip(np.asarray(framed) + texture, 0, 255).astype(np.uint8)
 
 
-def _with_thumbs(sheet: Picture, rng: np.random.Generator) -> Picture:
-    """The sheet with a thumb on its left and right edge, shaded as if round."""
-    rows, columns = sheet.shape[:2]
-    tone = skin_tone(rng)
-    for x, slant in ((0, 20), (columns, 160)):
-        centre = x, round(rows * rng.uniform(0.72, 0.85))
-        draw_thumb(sheet, centre, (rows * 0.085, rows * 0.04), slant, tone)
-    return sheet
+def thumbs(sheet: Picture, height: float, rng: np.random.Generator) -> Grip:
+    """Two hands from below, a thumb over either edge of a sheet that is seen about ``height`` px high."""
+    width = sheet.shape[1] / sheet.shape[0]
+    held = []
+    for edge, inwards in ((0.0, 1), (width, -1)):
+        y, reach = rng.uniform(0.7, 0.83), rng.uniform(0.05, 0.1)
+        root = edge - rng.uniform(0.15, 0.3) * inwards, 1.25
+        held.append(Finger(root, (edge + reach * inwards, y), 0.1))
+    return Grip(held, height, rng)
 
 
 def _sheen(sheet: Picture, rng: np.random.Generator) -> Picture:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from guard.core.types import Picture
 from guard.core.units import Seconds
 from guard.simulate.extend import walk
-from guard.simulate.testing.held import Hand, draw_thumb, flat, project, room, skin_tone, turn
+from guard.simulate.testing.fingers import Finger, Grip
+from guard.simulate.testing.held import Hand, flat, project, room, turn
 from guard.simulate.testing.lattice import Lattice, apply_homography, laid, looked_up
 from guard.simulate.testing.material import Person
 from guard.simulate.testing.photo import portrait_window
@@ -114,7 +115,7 @@ class Replay(Iterator[Picture]):
         self._tone = _tone(self._display)
         self._room = room(size, rng)
         self._glare = _glare(size, self._display.glare, self._room, rng)
-        self._skin = skin_tone(rng)
+        self._grip = _grip(self._display, aspect, size[1], rng) if self._display.sway else None
         self._stand = (rng.uniform(-1, 1, 6) * (0.015, 0.015, 0.02, 0.012, 0.07, 0.04)).tolist()
         self._hand = Hand(rng, self._display.sway) if self._display.sway else None
         self._refresh = Drift(rng, (1.6, 0.25), (0.05, 0.35))
@@ -134,8 +135,10 @@ class Replay(Iterator[Picture]):
         glowing = self._glow(self._exposed(time), view, time)
         lit = cv2.add(glowing, self._reflected(pose))
         seen = laid(np.asarray(lit, np.uint8), self._room, view.inside)
-        if self._hand is not None:
-            self._hold(seen, view.homography)
+        if self._grip is not None:
+            self._grip.lay(
+                seen, apply_homography(view.homography, self._grip.ends * np.float32(self._pixels[1]))
+            )
         return self._sensor.expose(seen, time)
 
     def _exposed(self, time: Seconds) -> Picture:
@@ -188,18 +191,14 @@ class Replay(Iterator[Picture]):
         start = round(float(np.clip(0.5 + (pose[4] - pose[5]) * 2.0, 0, 1)) * spare)
         return self._glare[:, start : start + self._size[0]]
 
-    def _hold(self, picture: Picture, homography: NDArray[np.float64]) -> None:
-        """Draw the thumb and the fingers that hold the device at its sides."""
-        width, height = self._pixels
-        edge = self._display.bezel * height
-        places = [(-edge, 0.74, 25.0), (width + edge, 0.6, 172.0), (width + edge, 0.7, 176.0)]
-        places.append((width + edge, 0.8, 181.0))
-        at = np.array([[(x, y * height) for x, y, _ in places]], np.float32)
-        seen = cv2.perspectiveTransform(at, homography)[0]
-        for number, (centre, (_, _, slant)) in enumerate(zip(seen, places, strict=True)):
-            long, thick = (0.085, 0.042) if number == 0 else (0.055, 0.03)
-            axes = long * self._size[1], thick * self._size[1]
-            draw_thumb(picture, (round(float(centre[0])), round(float(centre[1]))), axes, slant, self._skin)
+
+def _grip(display: Display, aspect: float, height: int, rng: np.random.Generator) -> Grip:
+    """A hand from below: its thumb over the left edge, its fingers from behind about the right one."""
+    left, right = -display.bezel, aspect + display.bezel
+    thumb = Finger((left - rng.uniform(0.08, 0.16), 1.25), (left + rng.uniform(0.04, 0.1), 0.72), 0.1)
+    tips = [(right - rng.uniform(0.03, 0.07), y + rng.uniform(-0.008, 0.008)) for y in (0.56, 0.66, 0.76)]
+    fingers = [Finger((right + 0.06, tip[1] + 0.015), tip, 0.085) for tip in tips]
+    return Grip([thumb, *fingers], display.fill * height, rng)
 
 
 def _tone(display: Display) -> NDArray[np.uint8]:

@@ -66,18 +66,17 @@ def landmark_swap(
 ) -> tuple[Picture, Mask]:
     """Lay the face of ``source`` over ``target`` by their landmarks; return it and the mask.
 
-    Both are uint8 RGB with landmarks of equal number in pixels. The source is fitted by one affine map,
-    brought to the target's colours and, at times, to the coarse detail of a swap network.
+    Both are uint8 RGB with landmarks of equal number in pixels. The source is fitted by one map, affine or
+    bent to the target's expression, brought to its colours and, at times, to a swap network's coarse detail.
     """
     check_picture(target)
     check_picture(source)
-    height, width = target.shape[:2]
-    matrix = _fit(source_points[:, :2], target_points[:, :2], similarity=chance(rng, 0.4))
-    fitted = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REFLECT_101)
-    covered = cv2.warpAffine(np.ones(source.shape[:2], np.float32), matrix, (width, height))
-    inside = blur(np.asarray(covered, np.float32), 2.0)
+    if chance(rng, 0.5):
+        fitted, inside = _bent(source, source_points[:, :2], target_points[:, :2], target.shape[:2])
+    else:
+        fitted, inside = _laid(source, source_points[:, :2], target_points[:, :2], target.shape[:2], rng)
     mask = hull_mask(target_points, target.shape[:2], rng) * inside
-    matched = match_colours(np.asarray(fitted, np.uint8), target, mask, rng.uniform(0.5, 1.0))
+    matched = match_colours(fitted, target, mask, rng.uniform(0.5, 1.0))
     extent = float(np.ptp(target_points[:, :2], axis=0).max())
     coarse = _coarsen(matched, extent, rng) if chance(rng, 0.6) else matched
     return mix(target, coarse, mask), mask
@@ -169,6 +168,32 @@ def _jitter(picture: Picture, centre: Points, extent: float, rng: np.random.Gene
     )
 
 
+def _laid(
+    source: Picture, source_points: Points, points: Points, shape: tuple[int, int], rng: np.random.Generator
+) -> tuple[Picture, Mask]:
+    """The source fitted by an affine map, and where there is any of it, softly."""
+    matrix, size = _fit(source_points, points, similarity=chance(rng, 0.4)), shape[::-1]
+    fitted = cv2.warpAffine(source, matrix, size, borderMode=cv2.BORDER_REFLECT_101)
+    covered = cv2.warpAffine(np.ones(source.shape[:2], np.float32), matrix, size)
+    return np.asarray(fitted, np.uint8), blur(np.asarray(covered, np.float32), 2.0)
+
+
+def _bent(
+    source: Picture, source_points: Points, points: Points, shape: tuple[int, int]
+) -> tuple[Picture, Mask]:
+    """The source fitted by a map of second degree, so that mouth and eyes lie nearer to the target's."""
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+    factors = _least_squares(_second_degree(*points.T.astype(np.float64)), source_points)
+    across, down = (_second_degree(columns, rows) @ factors.astype(np.float32)).transpose(2, 0, 1)
+    fitted = cv2.remap(source, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    covered = cv2.remap(np.ones(source.shape[:2], np.float32), across, down, cv2.INTER_LINEAR)
+    return np.asarray(fitted, np.uint8), blur(np.asarray(covered, np.float32), 2.0)
+
+
+def _second_degree(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+
 def _fit(source: Points, target: Points, *, similarity: bool) -> NDArray[np.float64]:
     """The least-squares affine (or similarity) map from source to target landmarks, float64 (2, 3)."""
     count = len(source)
@@ -182,7 +207,7 @@ def _fit(source: Points, target: Points, *, similarity: bool) -> NDArray[np.floa
 
 
 def _least_squares(rows: NDArray[np.float64], values: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.asarray(np.linalg.solve(rows.T @ rows, rows.T @ values), np.float64)
+    return np.asarray(np.linalg.lstsq(rows, values)[0], np.float64)
 
 
 def _coarsen(picture: Picture, extent: float, rng: np.random.Generator) -> Picture:

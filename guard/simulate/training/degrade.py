@@ -16,8 +16,10 @@ from guard.simulate.training.pictures import (
     check_picture,
     gamma,
     jpeg,
+    mix,
     recolour,
     resize,
+    smooth_noise,
     to_bytes,
 )
 
@@ -49,12 +51,28 @@ def carried(picture: Picture, call: Call, rng: np.random.Generator, recode: Reco
     coding is JPEG.
     """
     check_picture(picture)
-    sent = _camera(resize(picture, *[_sent_px(picture.shape[1], call, rng)] * 2), call, rng)
+    whole = occluded(picture, rng) if chance(rng, 0.2 * call.strength) else picture
+    sent = _camera(resize(whole, *[_sent_px(picture.shape[1], call, rng)] * 2), call, rng)
     if chance(rng, 0.6 * call.strength):
         sent = sensor_noise(sent, rng.uniform(1, 8) * call.strength, rng)
     if chance(rng, 0.25 + 0.6 * call.strength):
         sent = recode(sent, rng) if recode is not None and chance(rng, 0.7) else _jpeg(sent, call, rng)
     return sent
+
+
+def occluded(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Something before a part of the face: a soft-edged ellipse or bar of one colour, unevenly lit."""
+    side = picture.shape[1]
+    shape, colour = np.zeros(picture.shape[:2], np.float32), rng.uniform(20, 230) + rng.normal(0, 20, 3)
+    middle, turn = rng.uniform(0.1, 0.9, 2) * side, rng.uniform(0, 180)
+    size = rng.uniform(0.08, 0.3, 2) * side
+    if chance(rng, 0.5):
+        cv2.ellipse(shape, (middle.tolist(), size.tolist(), turn), 1.0, -1)
+    else:
+        bar = cv2.boxPoints((middle.tolist(), (2 * side, float(size[0]) / 2), turn))
+        cv2.fillConvexPoly(shape, np.rint(bar).astype(np.int32), 1.0)
+    lit = colour + 25 * smooth_noise(picture.shape[:2], 3, rng)[:, :, np.newaxis]
+    return mix(picture, to_bytes(lit), blur(shape, rng.uniform(0.5, 3.0)))
 
 
 def sensor_noise(picture: Picture, sigma: float, rng: np.random.Generator) -> Picture:

@@ -180,7 +180,7 @@ def _replayed(picture: Picture, scene: _Scene, edge: Rect, bezel_px: float) -> P
     if chance(rng, 0.35):
         shown = buttons(shown, display, rng)
     values = sampled(scene.surface.seen(shown), scene.surface, rng)
-    if chance(rng, 0.3):
+    if chance(rng, 0.5):
         values = banded(values, rng)
     frame = np.float32(rng.uniform(3, 45) if chance(rng, 0.85) else rng.uniform(150, 240))
     values = frame + (values - frame) * scene.surface.share_inside(display)[:, :, np.newaxis]

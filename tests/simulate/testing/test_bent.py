@@ -41,6 +41,18 @@ def test_where_the_light_of_each_pixel_comes_from_is_found() -> None:
     assert np.abs(missed[near]).max() < 0.3
 
 
+def test_thumbs_lie_on_the_bent_paper_but_do_not_bend() -> None:
+    made = BentPrint(PHOTO, (176, 144), 1)
+    roll, projection = Roll(0.006, 0.3, 5.0), made._projection(0.5)
+    held = made._held(projection, roll)
+    tips = made._grip.ends[:, 1] * made._sheet.shape[0]
+    assert held[:, 1] == pytest.approx(made._shown(tips, projection, roll), abs=1e-3)
+    straight = made._held(projection, Roll(1e-9, 0.3, 5.0))
+    lengths = [np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) for ends in (held, straight)]
+    assert lengths[0] == pytest.approx(lengths[1], rel=0.01)
+    assert np.abs(held - straight).max() > 1
+
+
 def test_other_pictures_are_refused() -> None:
     with pytest.raises(ShapeError, match="BentPrint: expected RGB uint8"):
         BentPrint(PHOTO[..., 0], (176, 144), 1)

@@ -70,6 +70,15 @@ def test_edges_show_below_fill_one_and_vanish_above() -> None:
     assert close[:, 20:-50, 20:-20].std(axis=(1, 2)).max() < 25  # nothing but the photo
 
 
+def test_two_hands_come_from_below_and_go_with_the_photo() -> None:
+    frames = list(islice(HeldPhoto(np.full((200, 160, 3), 90, np.uint8), (320, 240), 1, fill=0.8), 40))
+    bottom = np.array(frames)[:, -4:].astype(int).mean(axis=1)
+    skin = bottom[..., 0] - bottom[..., 2] > 25
+    assert skin[:, :160].any(axis=1).all()
+    assert skin[:, 160:].any(axis=1).all()
+    assert len(set(skin.argmax(axis=1).tolist())) > 1
+
+
 def test_portrait_gives_the_face_its_share() -> None:
     face = Box(400, 100, 480, 200)
     cut = portrait(np.zeros((600, 800, 3), np.uint8), face, aspect=0.8, face_share=0.5)

@@ -50,6 +50,13 @@ def test_a_phone_has_an_edge_and_sways() -> None:
     assert len(set(dark.argmax(axis=1).tolist())) > 1
 
 
+def test_a_hand_holds_the_phone_on_both_sides_and_no_monitor() -> None:
+    for display, held in (("phone", True), ("monitor", False)):
+        frame = filmed(display, 1)[0]  # type: ignore[arg-type]  # the two there are
+        sides = frame[90:160, 60:130], frame[90:160, 190:260]
+        assert [bool((side[..., 0] - side[..., 2] > 35).sum() > 100) for side in sides] == [held] * 2
+
+
 def test_the_clip_goes_on() -> None:
     frames = filmed("monitor", 6, drawn_person())
     assert np.abs(np.diff(frames, axis=0)).max(axis=(1, 2, 3)).min() > 40

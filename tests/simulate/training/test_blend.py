@@ -73,6 +73,26 @@ def test_a_swap_leaves_the_target_outside_its_mask(seed: int) -> None:
     assert not np.array_equal(swapped, target)
 
 
+def test_some_swaps_are_bent_to_the_expression_of_the_target() -> None:
+    """What lies beside the source's landmarks lands where a bent map puts it, or where an affine one does."""
+    source_points = np.random.default_rng(1).uniform(30, 130, (60, 2)).astype(np.float32)
+    points = source_points.copy()
+    points[:, 1] += (source_points[:, 0] - 80) ** 2 / 120  # no affine map does that
+    marked = face()
+    marked[80:84, 78:82] = 255 - marked[80:84, 78:82]
+    heights = []
+    for seed in range(30):
+        plain, seen = (
+            landmark_swap(face(), points, source, source_points, np.random.default_rng(seed))[0].astype(int)
+            for source in (face(), marked)
+        )
+        rows, columns = np.nonzero(np.abs(seen - plain).sum(axis=2) > 60)
+        if len(rows) and np.ptp(columns) < 30:
+            heights.append(round(float(rows.mean())))
+    assert len(heights) > 10
+    assert max(heights) - min(heights) >= 3
+
+
 def test_colours_move_to_those_of_the_target() -> None:
     dark, light = face((60, 40, 30)), face((220, 190, 170))
     mask = np.zeros((SIDE, SIDE), np.float32)

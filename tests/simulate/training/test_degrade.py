@@ -3,7 +3,7 @@ import pytest
 
 from guard.core.errors import ShapeError
 from guard.core.types import Picture
-from guard.simulate.training.degrade import Call, carried, degrade, sensor_noise
+from guard.simulate.training.degrade import Call, carried, degrade, occluded, sensor_noise
 from guard.simulate.training.pictures import jpeg, resize
 from tests.support.faces import drawn_face
 
@@ -65,6 +65,15 @@ def test_a_poor_call_loses_more_than_a_good_one() -> None:
         return float(np.mean([np.abs(seen.astype(int) - np.asarray(face(), int)).mean() for seen in pairs]))
 
     assert lost(0.0) < 0.5 * lost(1.0)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_something_before_a_face_hides_a_part_of_it_and_no_more(seed: int) -> None:
+    before = face()
+    after = occluded(before, np.random.default_rng(seed))
+    hidden = (np.abs(after.astype(int) - np.asarray(before, int)).max(axis=2) > 3).mean()
+    assert 0 < hidden < 0.5
+    assert np.array_equal(before, face()), "the picture handed in is left alone"
 
 
 def test_noise_has_the_strength_asked_for() -> None:

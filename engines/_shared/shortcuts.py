@@ -1,8 +1,10 @@
-"""How far brightness, colour, sharpness and size alone would come: a logistic reading, fitted on others."""
+"""How far brightness, colour and sharpness alone would come: a logistic reading, fitted on other people."""
 
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,19 @@ PENALTY = 1e-2
 ROUNDS = 30
 
 Rows = NDArray[np.float64]
+
+MEASURES: Final = ("red", "green", "blue", "spread", "saturation", "log sharpness")
+"""Means and spread of a crop's colours, its saturation and its sharpness."""
+
+
+def measured(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """``MEASURES`` of an RGB crop (height, width, 3)."""
+    grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))
+    saturation = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2HSV))[..., 1]
+    sharpness = float(np.asarray(cv2.Laplacian(grey, cv2.CV_32F)).var())
+    return np.array(
+        [*crop.reshape(-1, 3).mean(axis=0), grey.std(), saturation.mean(), np.log1p(sharpness)], np.float64
+    )
 
 
 def cross_fitted(
