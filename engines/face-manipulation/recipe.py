@@ -237,7 +237,7 @@ def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
         drawn = [corpus.person(pool, rng, ffhq=0)[:2] for _ in range(most)]
         others = [corpus.person(pool, rng, ffhq=0)[:2] for _ in range(most)]
         attacks = {
-            "DFDC swaps": [corpus.swaps.pictures[i] for i in rng.permutation(pool.dfdc_attack)[:most]],
+            "swaps of the data": [corpus.swaps.pictures[i] for i in rng.permutation(pool.dfdc_attack)[:most]],
             "self-blends": [self_blend(*one, rng)[0] for one in drawn],
             "landmark swaps": [
                 landmark_swap(*one, *other, rng)[0] for one, other in zip(drawn, others, strict=True)

@@ -11,9 +11,7 @@ from guard.cli.options import ConfigFile
 from guard.config import Settings
 from guard.config.load import load, redacted
 from guard.faces.landmarker import load_model
-from guard.inference.locate import find_engine
-from guard.inference.manifest import read_manifest
-from guard.session.networks import engine_names
+from guard.session.networks import find_networks
 from guard.web.certificate import open_certificate
 from guard.web.tokens import open_issuer
 
@@ -56,5 +54,4 @@ def _check_files(settings: Settings) -> None:
     if settings.web.tls_cert and settings.web.tls_key:
         open_certificate(settings.web.tls_cert, settings.web.tls_key)
     load_model(settings.faces)
-    for name in engine_names(settings.analysis):
-        read_manifest(find_engine(name, settings.analysis.engines_dir))
+    find_networks(settings.analysis)

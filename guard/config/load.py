@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import SecretStr, ValidationError
@@ -19,6 +19,17 @@ PREFIX = "GUARD__"
 """Environment variables are ``GUARD__SECTION__KEY``, in any case; ``..._FILE`` names a file with a secret."""
 
 FILE_SUFFIX = "_file"
+
+PLAIN: Mapping[str, str] = MappingProxyType(
+    {
+        "tuple_type": 'a list, as ["one", "another"]',
+        "path_type": "a path, as text in quotes",
+        "string_type": "text in quotes",
+        "bool_type": "true or false",
+        "bool_parsing": "true or false",
+    }
+)
+"""What is expected, where pydantic says it in Python's words; by its type of error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +208,8 @@ def _explain(error: ValidationError, given: Mapping[tuple[str, str], Given]) -> 
     for problem in error.errors(include_url=False, include_context=False):
         section, key = (*(str(part) for part in problem["loc"]), "", "")[:2]
         one = given.get((section, key))
-        expected = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        said = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        expected = PLAIN.get(problem["type"], said.replace("String should match", "text to match"))
         field = _sections()[section].model_fields.get(key)
         if one is None or field is None:
             yield f"{section}: expected {expected}"

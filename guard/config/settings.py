@@ -252,8 +252,8 @@ class AnalysisSettings(Section):
     presentation_engine: str = Field("face-presentation", description="Engine of the presentation cue.")
     second_opinions: tuple[str, ...] = Field(
         (),
-        description="Further engines, asked beside these two; they support an alert and, at the default "
-        "thresholds, never raise one alone.",
+        description="Names of further engines, asked beside these two; they support an alert and, at the "
+        "default thresholds, never raise one alone.",
     )
     stall_after_s: Positive = Field(
         5.0,

@@ -1,7 +1,7 @@
 """The one table of detectors: which cue is judged by what."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from guard.core.types import SECOND, Cue
 from guard.detectors.base import Detector
@@ -43,15 +43,22 @@ class LoadedNetwork(Protocol):
         """The model, active."""
 
 
-def build_detectors(networks: Sequence[tuple[Cue, LoadedNetwork]]) -> tuple[Detector, ...]:
+Heard: TypeAlias = Callable[[Detector, str], Detector]
+"""Wraps the detector of an engine, given the engine's name: so that somebody can note what it says."""
+
+
+def build_detectors(
+    networks: Sequence[tuple[Cue, LoadedNetwork]], heard: Heard = lambda detector, _: detector
+) -> tuple[Detector, ...]:
     """A fresh set of detectors for one face track: one for each learned cue given, then all weight-free cues.
 
     Several engines of one cue give one opinion together. The engines are shared between face tracks, the
     detectors are not. Each must be for the task of its cue (``TASK_OF``): whoever opens engines by the names
     that somebody gave checks that, and can say which name is wrong.
     """
-    judges: dict[Cue, list[NetworkDetector]] = {}
+    judges: dict[Cue, list[Detector]] = {}
     for cue, loaded in networks:
-        judges.setdefault(cue, []).append(NetworkDetector(loaded.engine, loaded.manifest, cue))
+        detector = NetworkDetector(loaded.engine, loaded.manifest, cue)
+        judges.setdefault(cue, []).append(heard(detector, loaded.manifest.engine.name))
     learned = (several[0] if len(several) == 1 else Panel(cue, several) for cue, several in judges.items())
     return (*learned, *(build() for build in WEIGHT_FREE.values()))

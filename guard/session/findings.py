@@ -15,6 +15,7 @@ from guard.core.units import FaceId, Seconds
 from guard.decision.coverage import MOST_REASONS
 from guard.decision.perface import Headline
 from guard.media.sources import Clip, Reading
+from guard.session.opinions import Opinion
 from guard.session.provenance import Provenance
 
 INDICATION: Final = (
@@ -124,6 +125,8 @@ class FaceFinding:
     headline: Headline
     samples: Sequence[Assessment]
     alerts: tuple[FileAlert, ...]
+    opinions: tuple[Opinion, ...] = ()
+    """What each engine said, in the order of the settings."""
 
     def as_fields(self) -> dict[str, Any]:
         """The form in JSON."""
@@ -139,6 +142,7 @@ class FaceFinding:
                 for one in self.samples
             ],
             "alerts": [alert.as_fields() for alert in self.alerts],
+            "opinions": [opinion.as_fields() for opinion in self.opinions],
         }
 
 

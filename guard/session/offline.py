@@ -29,6 +29,7 @@ from guard.session.findings import (
     Stretches,
 )
 from guard.session.networks import open_networks
+from guard.session.opinions import Opinions
 from guard.session.pipeline import FaceSource, Pipeline, Verdict
 from guard.session.provenance import Provenance, provenance_of
 
@@ -51,16 +52,20 @@ class Analyser:
         make_faces: Callable[[], FaceSource],
         make_detectors: Callable[[], tuple[Detector, ...]],
         provenance: Provenance,
+        opinions: Opinions | None = None,
     ) -> None:
+        """``opinions``: where the detectors note what each engine said."""
         self._settings = settings
         self._make_faces = make_faces
         self._make_detectors = make_detectors
         self.provenance = provenance
+        self._opinions = opinions or Opinions()
 
     def analyse(self, path: Path, on_progress: OnProgress = lambda _at, _length: None) -> FileFinding:
         """Analyse one file; raise MediaError where no picture of it can be read."""
         clip = open_clip(path, self._settings.media.max_pixels)
-        watch = _Watch(self._settings, file_sha256(path), clip)
+        self._opinions.clear()
+        watch = _Watch(self._settings, file_sha256(path), clip, self._opinions)
         pipeline = Pipeline(self._make_faces, self._make_detectors, watch.judges, clock=lambda: 0.0)
         frames = clip.frames(Sampling(self._settings.analysis.fps).due, watch.reading)
         try:
@@ -76,11 +81,12 @@ class Analyser:
 class _Watch:
     """Notes what is thought of one file while it passes."""
 
-    def __init__(self, settings: Settings, sha256: str, clip: Clip) -> None:
+    def __init__(self, settings: Settings, sha256: str, clip: Clip, opinions: Opinions) -> None:
         self.judges = FaceJudges(settings.decision)
         self.reading = Reading()
         self._sha256 = sha256
         self._clip = clip
+        self._opinions = opinions
         self._min_coverage = settings.decision.min_coverage
         self._alerts = AlertLog(sha256, settings.alerts)
         self._stretches = Stretches()
@@ -129,18 +135,21 @@ class _Watch:
     def _faces(self) -> Iterator[FaceFinding]:
         for face_id, track in self.judges.tracks.items():
             headline = track.headline(self._min_coverage)
-            yield FaceFinding(face_id, headline, track.samples, self._alerts.of(_subject(face_id)))
+            alerts = self._alerts.of(_subject(face_id))
+            yield FaceFinding(face_id, headline, track.samples, alerts, self._opinions.of(face_id))
 
 
 def open_analyser(settings: Settings) -> Analyser:
     """Load the face model and the engines; raise ModelError, ConfigError or EnvironmentProblem."""
     networks = open_networks(settings.analysis)
     manifests = tuple(loaded.manifest.engine for _, loaded in networks)
+    opinions = Opinions()
     return Analyser(
         settings,
         partial(FaceTracker, settings.faces, load_model(settings.faces)),
-        partial(build_detectors, networks),
+        partial(build_detectors, networks, opinions.noted),
         provenance_of(settings, manifests),
+        opinions,
     )
 
 

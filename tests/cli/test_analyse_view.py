@@ -1,6 +1,7 @@
 """What ``guard analyse`` says: lines, the bar, the page."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,22 @@ from rich.console import Console
 from guard.cli.analyse.report import write_report
 from guard.cli.analyse.view import Bar, lines
 from guard.core.errors import EnvironmentProblem
-from guard.core.types import State
+from guard.core.types import Cue, Reason, Score, State
 from guard.session.findings import Outcome, Refusal
+from guard.session.opinions import Opinion
 from tests.support.findings import PROVENANCE, face, finding
 from tests.support.media import ManualClock
 
 pytestmark = pytest.mark.unit
+
+
+def opinion(engine: str, cue: Cue, value: float | None) -> Opinion:
+    score = Score(cue, value or 0.5, 0.0 if value is None else 1.0, Reason.LEARNED_SCORE)
+    return Opinion(engine, cue, [(0.0, score)])
+
+
+FIRST = opinion("own", Cue.FACE_MANIPULATION, 0.1)
+SECOND = (opinion("other", Cue.SECOND_PRESENTATION, 0.93), opinion("third", Cue.SECOND_MANIPULATION, None))
 
 HOSTILE = '<img src=x onerror=alert(1)>"[red]\x1b[2J\u202e.mp4'
 
@@ -107,6 +118,18 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path: Path):
 )
 def test_a_finding_in_words(outcome: Outcome, words: str):
     assert words in told(outcome)
+
+
+def test_every_engine_is_told_where_further_ones_were_asked(tmp_path: Path):
+    plain = face(1, State.BONA_FIDE)
+    asked = replace(plain, opinions=(FIRST, *SECOND))
+    words = (
+        "P(attack) by engine, on average: "
+        "own (manipulation) 0.10, other (presentation) 0.93, third (manipulation) unknown"
+    )
+    assert words in told(finding("a.mp4", [asked]))
+    assert words in page_of(tmp_path, finding("a.mp4", [asked]))
+    assert "by engine" not in told(finding("a.mp4", [replace(plain, opinions=(FIRST,))]))
 
 
 def shown(*, terminal: bool, seconds: float) -> str:

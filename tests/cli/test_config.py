@@ -71,6 +71,12 @@ def test_what_serve_refuses_is_refused_here_and_not_repeated(
     [
         ({"GUARD__FACES__MODEL_PATH": "nowhere.task"}, "nowhere.task"),
         ({"GUARD__ANALYSIS__MANIPULATION_ENGINE": "face-manipulaton"}, "engine 'face-manipulaton'"),
+        (
+            {"GUARD__ANALYSIS__ENGINES_DIR": "nowhere"},
+            "engines_dir: expected a folder of engines, got 'nowhere'",
+        ),
+        ({"GUARD__ANALYSIS__ENGINES_DIR": __file__}, "test_config.py', which is none; mend it"),
+        ({"GUARD__ANALYSIS__PRESENTATION_ENGINE": "face-manipulation"}, "got 'face-manipulation' twice"),
         ({"GUARD__WEB__TLS_CERT": "no.pem", "GUARD__WEB__TLS_KEY": "no.key"}, "no.pem"),
     ],
 )

@@ -228,6 +228,18 @@ def test_a_cameras_address_that_is_none_is_wrong_use_and_not_repeated(
     assert "hunter2" not in done.error
 
 
+@pytest.mark.parametrize(
+    "source", ["ftp://ada:hunter2@h/clip.mp4", "http://ada:hunter2@h/", "smb://h/clip.mp4"]
+)
+def test_an_address_of_another_kind_is_no_file(guard: Command, monkeypatch: pytest.MonkeyPatch, source: str):
+    monkeypatch.setenv("COLUMNS", "200")
+    done = guard("publish", source, "--to", "http://h/whip/r", "--token", "a.b.c")
+    assert done.status == 2
+    scheme = source.partition(":")[0]
+    assert f"the address of a camera with rtsp:// or rtsps://, got one with '{scheme}'" in done.error
+    assert "hunter2" not in done.error
+
+
 async def test_the_configuration_says_by_which_addresses_and_turn_servers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,6 +1,7 @@
 """``guard publish --attack``: a source's person through a made attack, to a real node; wrong use is told."""
 
 import asyncio
+import json
 import threading
 from itertools import islice
 from pathlib import Path
@@ -88,6 +89,35 @@ def test_the_list_names_every_species():
     assert [line.endswith("Needs --face.") for line in lines if line.startswith("face-swap")] == [True]
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "begins"),
+    [("phone-replay", 10.0, 10.0), ("phone-replay", None, None), ("phone-replay", 2.0, None)],
+)
+def test_an_attack_that_begins_behind_the_end_of_the_source_is_told(
+    name: str, at: float | None, begins: float | None
+):
+    note = opened(talking_person(), name, at=at).note
+    if begins is None:
+        assert note == ""
+    else:
+        assert note == (
+            "carphone_pristine.mp4: 4.0 s of it were read, which go back and forth, unchanged, "
+            "until phone-replay:test begins at 10 s"
+        )
+
+
+@pytest.mark.parametrize("arguments", [("--attack", "list", "--json"), ("--json", "--attack", "list")])
+def test_the_list_is_json_where_that_is_asked_for(guard: Command, arguments: tuple[str, ...]):
+    done = guard("publish", *arguments)
+    assert done.status == 0
+    listing = {one["name"]: one for one in json.loads(done.out)}
+    assert list(listing) == [name.removesuffix(":test") for name in SPECIES]
+    assert listing["face-swap"]["needs_face"] is True
+    assert listing["mid-call-switch"]["begins_s"] == 8.0
+    assert listing["beauty-filter"]["family"] is None
+    assert done.out.count("\n") == 1
+
+
 def test_the_list_can_be_asked_for_alone(guard: Command):
     done = guard("publish", "--attack", "list")
     assert done.status == 0
@@ -100,6 +130,14 @@ def test_the_list_can_be_asked_for_alone(guard: Command):
         (["--attack", "nope"], "expected the name of a species"),
         (["--attack", "face-swap"], "give --face PHOTO"),
         (["--attack", "phone-replay", "--loop"], "leave out --loop"),
+        (
+            ["--attack", "phone-replay", "--attack-at", "5", "--seconds", "5"],
+            "expected more than the 5 s after which the attack begins, got 5",
+        ),
+        (
+            ["--attack", "mid-call-switch", "--face", "photo.png", "--seconds", "3"],
+            "expected more than the 8 s after which the attack begins, got 3",
+        ),
         (["--face", "photo.png"], "belong to --attack"),
         (["--attack-at", "3"], "belong to --attack"),
     ],
@@ -135,3 +173,16 @@ async def test_an_attack_is_sent_to_a_node(tmp_path: Path):
     assert outcome.ended is Ended.TIME
     assert outcome.sent > 10
     assert titles == ["carphone_pristine.mp4 as face-swap:test"]
+
+
+async def test_the_command_tells_of_an_attack_behind_the_end_of_the_source(tmp_path: Path):
+    source = await asyncio.to_thread(talking_person)
+    clip = await asyncio.to_thread(first_pictures, source, tmp_path / "short.mp4", 15)
+    async with served(tmp_path) as there:
+        arguments = ("publish", str(clip), "--to", there.whip, "--token", there.token())
+        done = await ran(
+            tmp_path, *arguments, "--attack", "phone-replay", "--attack-at", "0.7", "--seconds", "0.8"
+        )
+    assert done.status == 0, done.error
+    assert "short.mp4: 0.5 s of it were read" in done.error
+    assert "until phone-replay:test begins at 0.7 s" in done.error

@@ -62,6 +62,14 @@ def test_environment_gives_lists_and_switches():
             "[mqtt]\npassword = 'hush'",
             r"guard\.toml:2: mqtt\.password is a secret.*GUARD__MQTT__PASSWORD_FILE",
         ),
+        (
+            "[analysis]\nsecond_opinions = 'x'",
+            r"analysis\.second_opinions: expected a list, as \[\"one\", \"another\"\], got 'x' \(Names of ",
+        ),
+        ("[analysis]\nengines_dir = 3", r"analysis\.engines_dir: expected a path, as text in quotes, got 3"),
+        ("[web]\nhost = 3", r"web\.host: expected text in quotes, got 3"),
+        ("[mqtt]\nallow_plain = 'perhaps'", r"mqtt\.allow_plain: expected true or false, got 'perhaps'"),
+        ("[mqtt]\nnode = 'a b'", r"mqtt\.node: expected text to match pattern '.*', got 'a b'"),
         ("web = 1", r"guard\.toml:1: expected a section \[web\], got a single value"),
         ("[web", r"guard\.toml: expected TOML"),
         (

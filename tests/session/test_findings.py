@@ -97,6 +97,7 @@ def test_a_finding_has_the_agreed_form():
         "reasons",
         "timeline",
         "alerts",
+        "opinions",
     ]
     assert list(fields["participants"][0]["alerts"][0]) == [
         "id",

@@ -64,3 +64,11 @@ def test_an_engine_for_another_task_is_refused_when_it_is_opened(root: Path):
     wrong = AnalysisSettings(engines_dir=root, manipulation_engine="p2", presentation_engine="p")
     with pytest.raises(ConfigError, match=r"manipulation_engine.*got 'p2', which judges presentation"):
         open_networks(wrong)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "m/engine.toml", "m" * 5000])
+def test_a_folder_of_engines_that_is_none_is_told(root: Path, name: str):
+    with pytest.raises(
+        ConfigError, match=r"analysis\.engines_dir: expected a folder of engines, got '.*mend it"
+    ):
+        open_networks(settings(root / name))

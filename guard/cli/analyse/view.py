@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from guard.cli.alert_lines import STATE_STYLES, plain
-from guard.cli.analyse.words import STATES, lasted, refused, told_of_face, verdict
+from guard.cli.analyse.words import STATES, lasted, refused, told_by_engines, told_of_face, verdict
 from guard.core.units import Clock, Seconds
 from guard.session.findings import FileFinding, Outcome, Refusal
 
@@ -35,6 +35,8 @@ def _details(finding: FileFinding) -> Iterator[Text]:
         told = f" ({told_of_face(face)})" if told_of_face(face) else ""
         state = STATES[headline.state]
         yield Text(f"  face {face.face_id}: {state}{told} · {scores}, judged {headline.coverage:.0%}")
+        if told_by_engines(face):
+            yield Text(f"    {told_by_engines(face)}")
     for alert in finding.alerts:
         yield Text(f"  alert: {alert.family}, severity {alert.severity}, {lasted(alert)}")
     if finding.reading.broke_off:

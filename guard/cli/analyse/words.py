@@ -5,7 +5,7 @@ from typing import Final
 
 from guard.alerts.message import SUSPECTED_OF
 from guard.cli.alert_lines import plain
-from guard.core.types import Family, Reason, State
+from guard.core.types import FAMILY_OF, Family, Reason, State
 from guard.core.words import in_words as core_words
 from guard.decision.perface import HELD
 from guard.session.findings import NO_VIDEO, STILL_PICTURE, FaceFinding, FileAlert, FileFinding, Refusal
@@ -67,6 +67,18 @@ def obstacles(finding: FileFinding) -> tuple[str, ...]:
 def told_of_face(face: FaceFinding) -> str:
     """The reasons of a face's state, or an empty text where there is nothing to tell."""
     return in_words(face.headline.reasons) if face.headline.reasons else ""
+
+
+def told_by_engines(face: FaceFinding) -> str:
+    """Each engine's mean P(attack), where further ones were asked; else an empty text."""
+    if not any(opinion.second for opinion in face.opinions):
+        return ""
+    told = (
+        f"{one.engine} ({FAMILY_OF[one.cue]}) "
+        f"{'unknown' if one.probability is None else format(one.probability, '.2f')}"
+        for one in face.opinions
+    )
+    return f"P(attack) by engine, on average: {', '.join(told)}"
 
 
 def refused(refusal: Refusal) -> str:

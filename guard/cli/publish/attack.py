@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from guard.cli.person import read_person
 from guard.cli.publish.pictures import Pictures
@@ -50,9 +50,28 @@ class Attack:
     faces: FaceSettings = field(default_factory=FaceSettings)
     """How faces are found."""
 
+    @property
+    def begins(self) -> Seconds:
+        """When it begins, whoever says so."""
+        return self.species.switched_at if self.at is None else self.at
+
+
+def as_fields() -> list[dict[str, Any]]:
+    """The names that ``--attack`` takes, with what they are, in JSON."""
+    return [
+        {
+            "name": one.name.removesuffix(":test"),
+            "family": one.family,
+            "summary": one.summary,
+            "needs_face": one.needs is Needs.CLIP_AND_OTHER,
+            "begins_s": one.switched_at,
+        }
+        for one in SPECIES.values()
+    ]
+
 
 def listed() -> str:
-    """The names that ``--attack`` takes, with what they are."""
+    """The same, for people."""
     needs = {Needs.CLIP_AND_OTHER: " Needs --face."}
     return "\n".join(
         f"{one.name.removesuffix(':test'):<19} {one.family or 'bona fide':<13} {one.summary}"
@@ -82,7 +101,18 @@ def open_attack(source: str, attack: Attack, stopping: threading.Event) -> Pictu
         msg = f"{title}: {error}"
         raise UnusableMaterial(msg) from error
     made = (as_frame(shot.picture, shot.at) for shot in shots)
-    return Pictures(f"{title} as {attack.species.name}", size, fps, made)
+    note = _note(title, attack, len(person.clip) / fps)
+    return Pictures(f"{title} as {attack.species.name}", size, fps, made, note)
+
+
+def _note(title: str, attack: Attack, read: Seconds) -> str:
+    """That the attack begins behind the end of what was read of the source; empty where it does not."""
+    if attack.begins <= read:
+        return ""
+    return (
+        f"{title}: {read:.1f} s of it were read, which go back and forth, unchanged, "
+        f"until {attack.species.name} begins at {attack.begins:g} s"
+    )
 
 
 def _opened(source: str, stopping: threading.Event) -> tuple[Frames, str, float]:

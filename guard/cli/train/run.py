@@ -15,8 +15,13 @@ from guard.core.units import Seconds
 STEP = re.compile(r"(?P<what>.*?)\b(?P<done>\d+)/(?P<all>\d+)\b")
 """Progress in a recipe's lines, as ``step 50/1600 loss 0.31``."""
 
-NATIVE = re.compile(r"[IWE]\d{4} [\d:.]+ |INFO: |WARNING: ")
-"""What MediaPipe's library says of itself."""
+NOISE = re.compile(r"[IWE]\d{4} [\d:.]+ |INFO: |WARNING: |.*━")
+"""What MediaPipe's library says of itself, and bars of the recipe's own."""
+
+TROUBLE = re.compile(
+    r"(?:guard\.core\.errors\.\w+: |(?:\w+\.)*(?=[A-Z]\w*(?:Error|Exception)\b))(?P<said>.+)"
+)
+"""The line of a traceback that says what went wrong."""
 
 LAST_LINES = 20
 PATIENCE: Seconds = 10.0
@@ -33,21 +38,30 @@ def run_recipe(command: Sequence[str], on_line: OnLine) -> None:
     """Run it to the end, each line of its own told; whatever it started ends with it.
 
     Raises:
-        ModelError: it ended with an error; its last lines are in the text.
+        ModelError: it failed; its last error is in the text.
     """
     last: list[str] = []
     with _ended_whole(command) as process:
         for line in _lines(process):
-            last = [*last[1 - LAST_LINES :], line]
-            if not NATIVE.match(line):
+            if line and not NOISE.match(line):
+                last = [*last[1 - LAST_LINES :], line]
                 on_line(line)
         status = process.wait()
     if status:
-        said = "\n".join(last)
-        msg = (
-            f"the recipe ended with status {status}; what it did is kept: mend this and add --resume\n{said}"
-        )
-        raise ModelError(msg)
+        raise ModelError(_failure(status, last))
+
+
+def _failure(status: int, last: Sequence[str]) -> str:
+    """What went wrong, and how to go on."""
+    said = next((found["said"] for line in reversed(last) if (found := TROUBLE.match(line))), "")
+    how = said or (last[-1] if last else f"it ended with status {status}")
+    if status == -signal.SIGKILL:
+        how = "it was killed, as a machine does that runs out of memory"
+    elif status < 0:
+        how = f"it was ended by signal {-status} ({signal.strsignal(-status)}): {how}"
+    return (
+        f"the training run failed: {how.rstrip('.')}; mend that, then the same command with --resume goes on"
+    )
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:

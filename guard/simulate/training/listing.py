@@ -2,12 +2,14 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import MappingProxyType
+from typing import TypeAlias
 
 from guard.core.errors import ConfigError
+from guard.simulate.training.split import SIDES, placed
 
 LISTING = "MANIFEST.tsv"
 COLUMNS = ("path", "label")
@@ -18,12 +20,18 @@ LABELS: Mapping[str, bool] = MappingProxyType(
 )
 """Whether a label means an attack."""
 
+FAMILIES = ("presentation", "manipulation")
+"""Column ``family``: which engine an attack is for."""
+
 CLIPS = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"})
 FRAMES_OF_A_CLIP = 10
 """Taken where pictures are wanted."""
 
 TOLD = 3
 """Faults named in an error; the others are counted."""
+
+Fields: TypeAlias = Mapping[str, str | None]
+"""A line of the table, by column; None where it ends early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +43,17 @@ class Row:
     """Below the folder of the listing."""
     attack: bool
     group: str
-    """Who it is, or where it is from: never on both sides of a split. The path where nobody says."""
+    """Who it is, or where it is from: never on both sides of a split. The path where nobody says.
+
+    Where column ``held_out`` says so, ``placed`` on a side.
+    """
     species: str = ""
     """Column ``attack``: what kind of attack."""
     source: str = ""
     """Whose pictures they are."""
     note: str = ""
+    family: str = ""
+    """Column ``family``, of attacks: which of ``FAMILIES``; empty where nobody says."""
 
     @property
     def is_clip(self) -> bool:
@@ -51,11 +64,12 @@ class Row:
 def read_rows(content: bytes, name: str, *, grouped: bool = False) -> list[Row]:
     """The rows of a listing, tab-separated UTF-8 with or without a mark in front; quotes mean themselves.
 
-    A row without ``group`` is a group of its own, unless all must be ``grouped``.
+    A row without ``group`` is a group of its own, unless all must be ``grouped``. Where column ``held_out``
+    places one row of a group, it places all of them.
 
     Raises:
-        ConfigError: it is no such table, or a row lacks its path or group or has another label; ``name`` is
-            told.
+        ConfigError: it is no such table, a row lacks its path or group, says what no row may say, or places
+            its group on the other side than another row; ``name`` is told.
     """
     needed = (*COLUMNS, "group") if grouped else COLUMNS
     try:
@@ -73,7 +87,20 @@ def read_rows(content: bytes, name: str, *, grouped: bool = False) -> list[Row]:
         name,
         [f"line {line}: {fault}" for line, fields in table if (fault := _fault(fields, grouped=grouped))],
     )
-    return [_row(line, fields) for line, fields in table]
+    sides = _sides(name, table)
+    return [_row(line, fields, sides) for line, fields in table]
+
+
+def write_rows(rows: Iterable[Row], root: PurePath) -> str:
+    """A listing of these rows, which lie below ``root``, for any place."""
+    lines = ["path\tlabel\tgroup\theld_out\tattack\tfamily\tsource\tnote"]
+    for row in rows:
+        label = "attack" if row.attack else "bona_fide"
+        group = row.group if "\t" in row.group else f"{row.group}\t"  # its side stands behind the tab
+        lines.append(
+            "\t".join((str(root / row.path), label, group, row.species, row.family, row.source, row.note))
+        )
+    return "\n".join(lines) + "\n"
 
 
 def refuse(name: str, faults: Sequence[str]) -> None:
@@ -83,17 +110,40 @@ def refuse(name: str, faults: Sequence[str]) -> None:
         raise ConfigError(f"{name}: {'; '.join(faults[:TOLD])}{more}")
 
 
-def _fault(fields: Mapping[str, str | None], *, grouped: bool) -> str:
+def _fault(fields: Fields, *, grouped: bool) -> str:
     """What is wrong with a row; empty where nothing is."""
     path, label, group = (fields.get(column) or "" for column in (*COLUMNS, "group"))
     if label not in LABELS:
         return f"expected a label of {', '.join(sorted(LABELS))}, got {label!a}"
     if grouped and not group:
         return "expected who it is under `group`, got nothing"
+    for column, known in (("held_out", SIDES), ("family", FAMILIES)):
+        said = fields.get(column) or ""
+        if grouped and said and said not in known:
+            return f"expected {' or '.join(known)} or nothing under `{column}`, got {said!a}"
     return "" if path else "expected a file, got ''"
 
 
-def _row(line: int, fields: Mapping[str, str]) -> Row:
-    group, species, source, note = (fields.get(name) or "" for name in ("group", "attack", "source", "note"))
-    path = fields["path"]
-    return Row(line, path, LABELS[fields["label"]], group or path, species, source, note)
+def _sides(name: str, table: Sequence[tuple[int, Fields]]) -> dict[str, str]:
+    """The side of each group that is placed on one; raise ConfigError where one is placed on both."""
+    sides: dict[str, str] = {}
+    faults = []
+    for line, fields in table:
+        group, side = _group(fields), fields.get("held_out") or ""
+        if side in SIDES and sides.setdefault(group, side) != side:
+            faults.append(f"line {line}: expected all of a group held out or none, got both for {group!a}")
+    refuse(name, faults)
+    return sides
+
+
+def _group(fields: Fields) -> str:
+    return fields.get("group") or fields["path"] or ""
+
+
+def _row(line: int, fields: Fields, sides: Mapping[str, str]) -> Row:
+    species, source, note, family = (
+        fields.get(name) or "" for name in ("attack", "source", "note", "family")
+    )
+    group, attack = _group(fields), LABELS[fields["label"] or ""]
+    group = placed(group, sides.get(group, ""))
+    return Row(line, fields["path"] or "", attack, group, species, source, note, family if attack else "")

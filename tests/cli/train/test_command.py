@@ -35,7 +35,10 @@ for step in range(int(state.read_text()) if state.is_file() else 0, 4):
     if (pathlib.Path(options.data) / "stop").exists() and step == 1:
         print("waiting", flush=True)
         import signal; signal.pause()
-print("unseen people: AUC 0.9", "quick" if options.quick else "")
+(pathlib.Path(options.work) / "face-presentation.txt").write_text(
+    f"after 4 steps\\nswaps of the data, clean: AUC 0.9{' quick' if options.quick else ''}\\n"
+)
+print("training \u2501\u2501 100%", file=sys.stderr)
 out = pathlib.Path(options.out)
 out.mkdir(parents=True, exist_ok=True)
 here = pathlib.Path(__file__).parent
@@ -85,9 +88,14 @@ def test_a_new_engine_has_its_own_name_terms_and_card(guard: Command, calls: Pat
     assert (engine.name, engine.licence, engine.data_terms) == ("ours", "ours", 'with "consent"')
     assert engine.commercial_use is True
     card = (folder / "CARD.md").read_text()
-    assert "unseen people: AUC 0.9 quick" in card
+    assert "swaps of the data, clean: AUC 0.9 quick" in card
     assert "step 1/4" not in card
+    assert "\u2501" not in card
+    assert "DFDC" not in card
     assert "30 persons" in card
+    assert "**Made with --quick: " in card
+    assert "It was made with --quick: " in done.error
+    assert "\u2501" not in done.error
     assert not list((tmp_path / "cache").rglob("*.pt"))  # nor the faces beside it
 
 
@@ -115,7 +123,7 @@ def test_a_run_that_was_stopped_goes_on(guard: Command, calls: Path, monkeypatch
     assert done.status == 130
     assert "the same command with --resume goes on" in done.error
     assert not locate.user_root().exists()
-    assert "expected --resume" in train(guard, calls).error
+    assert "expected --resume, as an unfinished run lies there" in train(guard, calls).error
     (calls / "stop").unlink()
     done = train(guard, calls, "--resume")
     assert done.status == 0, done.error
@@ -123,13 +131,60 @@ def test_a_run_that_was_stopped_goes_on(guard: Command, calls: Path, monkeypatch
     assert "step 1/4" not in done.error
 
 
-def test_a_state_of_another_run_is_not_gone_on_with(guard: Command, calls: Path, tmp_path: Path):
+def unfinished(tmp_path: Path, content: str) -> None:
     place = tmp_path / "cache" / "call-guard" / "training" / "face-presentation-own"
     place.mkdir(parents=True)
-    (place / "run.json").write_text(json.dumps({"engine": "other"}))
-    done = train(guard, calls, "--resume")
+    (place / "run.json").write_text(content)
+
+
+def test_a_state_of_another_run_is_not_gone_on_with(guard: Command, calls: Path, tmp_path: Path):
+    unfinished(tmp_path, json.dumps({"engine": "other", "data": str(calls), "held_out": "ada: yes"}))
+    for more in ((), ("--resume",)):
+        done = train(guard, calls, *more)
+        assert done.status == 1
+        assert (
+            "got others: --engine was other, is face-presentation; --quick was not given, is given; "
+            "column held_out was ada: yes, is not given; give those of that run with --resume"
+        ) in done.error
+
+
+def test_a_run_that_fails_is_not_called_stopped_and_goes_on(guard: Command, package: Path, calls: Path):
+    recipe = package / "_engines" / "face-presentation" / "recipe.py"
+    sound = recipe.read_text()
+    error = "from guard.core.errors import MediaError; raise MediaError('cannot read a.jpg; restore it')"
+    recipe.write_text(sound.replace("out = ", f"{error}\nout = "))
+    done = train(guard, calls)
     assert done.status == 1
-    assert "expected the same run" in done.error
+    assert done.error.endswith(
+        "guard: the training run failed: cannot read a.jpg; restore it; mend that, then the same command "
+        "with --resume goes on\n"
+    )
+    assert "stopped" not in done.error
+    recipe.write_text(sound)
+    done = train(guard, calls, "--resume")
+    assert done.status == 0, done.error
+    assert "Traceback" not in (locate.user_root() / "face-presentation-own" / "CARD.md").read_text()
+
+
+def test_attacks_of_another_family_are_left_out(guard: Command, package: Path, calls: Path):
+    recipe = package / "_engines" / "face-presentation" / "recipe.py"
+    told = "import pathlib; print('handed', *sorted(p.name for p in pathlib.Path(options.data).iterdir()))"
+    recipe.write_text(
+        f"{recipe.read_text()}\n{told}\nprint((pathlib.Path(options.data) / 'MANIFEST.tsv').read_text())"
+    )
+    listing = calls / "MANIFEST.tsv"
+    lines = listing.read_text().splitlines()
+    rows = [f"{lines[0]}\tfamily", *(f"{line}\t" for line in lines[1:])]
+    (calls / "swap.jpg").write_bytes((calls / "p0.jpg").read_bytes())
+    rows.append("swap.jpg\tattack\tp0\tmanipulation")
+    listing.write_text("\n".join(rows) + "\n")
+    done = train(guard, calls, "--work", str(calls / "work"))
+    assert done.status == 0, done.error
+    assert "1 attacks of another family left out" in done.error
+    assert "handed MANIFEST.tsv" in done.error
+    assert str(calls / "p0.jpg") in done.error
+    assert "swap.jpg" not in done.error
+    assert list((calls / "work" / "face-presentation-own").iterdir()) == []
 
 
 def test_a_named_work_folder_keeps_faces_but_no_state(guard: Command, calls: Path, tmp_path: Path):
@@ -165,16 +220,14 @@ def test_a_state_of_unknown_origin_is_not_gone_on_with(guard: Command, calls: Pa
 def test_nothing_to_go_on_with_is_told(guard: Command, calls: Path):
     done = train(guard, calls, "--resume")
     assert done.status == 1
-    assert "expected a stopped run to go on with, got none" in done.error
+    assert "expected an unfinished run to go on with, got none" in done.error
 
 
 def test_a_note_that_cannot_be_read_is_told(guard: Command, calls: Path, tmp_path: Path):
-    place = tmp_path / "cache" / "call-guard" / "training" / "face-presentation-own"
-    place.mkdir(parents=True)
-    (place / "run.json").write_text('{"engine":')
+    unfinished(tmp_path, '{"engine":')
     done = train(guard, calls, "--resume")
     assert done.status == 1
-    assert "run.json: expected the note of a stopped run, got: " in done.error
+    assert "run.json: expected the note of an unfinished run, got: " in done.error
 
 
 def test_an_engine_that_could_not_be_placed_is_placed_by_a_second_try(
@@ -231,8 +284,17 @@ def test_only_engines_with_a_recipe_can_be_trained(guard: Command, package: Path
     assert "only engines with a recipe" in train(guard, calls).error
 
 
-def test_what_recipes_need_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(command, "require_extra", lambda *_: None)
-    monkeypatch.setattr(command, "START", "no-such-distribution")
-    with pytest.raises(EnvironmentProblem, match=r"install --no-deps no-such-distribution==1\.0\.1"):
-        command.require_what_recipes_need()
+def test_the_data_are_looked_at_before_anything_is_to_be_installed(
+    guard: Command, calls: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def lacking() -> None:
+        msg = "expected torch to train, got none"
+        raise EnvironmentProblem(msg)
+
+    monkeypatch.setattr(command, "require_what_recipes_need", lacking)
+    (calls / "p0.jpg").rename(calls / "away.jpg")
+    assert "expected a file, got 'p0.jpg'" in train(guard, calls).error
+    (calls / "away.jpg").rename(calls / "p0.jpg")
+    done = train(guard, calls)
+    assert done.error.splitlines()[-1] == "guard: expected torch to train, got none"
+    assert "30 persons" in done.error

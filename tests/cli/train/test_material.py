@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from guard.cli.train.material import Least, read_material
+from guard.cli.train.material import Least, hand_over, read_material
 from guard.core.errors import ConfigError, EnvironmentProblem
+from guard.simulate.training.listing import read_rows
 from guard.simulate.training.split import is_held_out
 
 pytestmark = pytest.mark.unit
@@ -38,11 +39,14 @@ def test_pictures_clips_and_persons_are_counted_by_class(tmp_path: Path):
         ("e.WebM", "spoof", "z"),
         ("f.jpg", "fake", "x"),
     ]
-    material = read_material(write(tmp_path, rows))
+    material = read_material(write(tmp_path, rows), "presentation")
     assert dict(material.pictures) == {"bona_fide": 2, "attack": 2}
     assert dict(material.clips) == {"bona_fide": 1, "attack": 1}
     assert material.persons == {"bona_fide": {"x", "y"}, "attack": {"x", "z"}, "clips": {"y"}}
-    assert str(material) == ("2 pictures and 1 clips bona_fide, 2 pictures and 1 clips attack, 2 persons")
+    assert str(material) == (
+        "2 pictures and 1 clips bona_fide, 2 pictures and 1 clips attack (taken for presentation), "
+        "2 persons, 0 of them kept to judge by"
+    )
 
 
 def test_enough_is_enough(tmp_path: Path):
@@ -51,12 +55,12 @@ def test_enough_is_enough(tmp_path: Path):
     rows += [(f"{person}.mp4", "bona_fide", person) for person in (KEPT[0], LEARNED[0])]
     rows += [(f"{person}-a.jpg", "attack", person) for person in (KEPT[0], LEARNED[0])]
     least = Least(pictures=50, attacks=2, learned=20, held_out=2)
-    read_material(write(tmp_path, rows)).require(least)
+    read_material(write(tmp_path, rows), "presentation").require(least)
 
 
 def test_all_that_is_short_is_told_at_once(tmp_path: Path):
     rows = [("a.jpg", "bona_fide", LEARNED[0]), ("b.jpg", "attack", LEARNED[0])]
-    material = read_material(write(tmp_path, rows))
+    material = read_material(write(tmp_path, rows), "presentation")
     with pytest.raises(ConfigError) as caught:
         material.require(Least())
     for words in (
@@ -66,6 +70,7 @@ def test_all_that_is_short_is_told_at_once(tmp_path: Path):
         "2 persons kept to judge by (15 in 100, by a hash of `group`), got 0",
         "1 persons in bona fide clips to learn from, got 0",
         "1 attacked persons kept to judge by, got 0",
+        "say who is kept to judge by in a column `held_out`: yes or no",
     ):
         assert words in str(caught.value)
 
@@ -73,7 +78,9 @@ def test_all_that_is_short_is_told_at_once(tmp_path: Path):
 def test_attacks_may_be_left_out_altogether(tmp_path: Path):
     rows = [(f"{person}.jpg", "bona_fide", person) for person in PERSONS]
     rows += [(f"{person}.mp4", "bona_fide", person) for person in (KEPT[0], LEARNED[0])]
-    read_material(write(tmp_path, rows)).require(Least(pictures=50, attacks=2, learned=20, held_out=2))
+    read_material(write(tmp_path, rows), "presentation").require(
+        Least(pictures=50, attacks=2, learned=20, held_out=2)
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,7 @@ def test_attacks_may_be_left_out_altogether(tmp_path: Path):
 )
 def test_a_faulty_row_is_named(tmp_path: Path, row: tuple[str, ...], told: str):
     with pytest.raises(ConfigError) as caught:
-        read_material(write(tmp_path, [row]))
+        read_material(write(tmp_path, [row]), "presentation")
     assert told in str(caught.value)
 
 
@@ -95,30 +102,32 @@ def test_missing_files_are_named_and_counted(tmp_path: Path):
     for number in range(5):
         (tmp_path / f"{number}.jpg").unlink()
     with pytest.raises(ConfigError, match=r"line 2: expected a file, got '0\.jpg'; .*; and 2 more"):
-        read_material(tmp_path)
+        read_material(tmp_path, "presentation")
 
 
 def test_missing_columns_are_named(tmp_path: Path):
     write(tmp_path, [], "path\tlabel")
     with pytest.raises(ConfigError, match=r"expected the columns path, label, group.* got no group"):
-        read_material(tmp_path)
+        read_material(tmp_path, "presentation")
 
 
 def test_a_name_that_no_file_can_have_is_a_missing_file(tmp_path: Path):
     name = "a" * 5000
     (tmp_path / "MANIFEST.tsv").write_text(f"path\tlabel\tgroup\n{name}\tattack\tx\n")
     with pytest.raises(ConfigError, match="line 2: expected a file, got 'aaa"):
-        read_material(tmp_path)
+        read_material(tmp_path, "presentation")
 
 
 def test_a_manifest_that_cannot_be_read_is_told(tmp_path: Path):
     with pytest.raises(EnvironmentProblem, match="expected a table of pictures and clips"):
-        read_material(tmp_path)
+        read_material(tmp_path, "presentation")
 
 
 def test_columns_that_are_not_ours_do_no_harm(tmp_path: Path):
     columns = "path\tlabel\tgroup\tattack\tnote"
-    material = read_material(write(tmp_path, [("a.jpg", "attack", "x", "print", "in the sun")], columns))
+    material = read_material(
+        write(tmp_path, [("a.jpg", "attack", "x", "print", "in the sun")], columns), "presentation"
+    )
     assert material.pictures["attack"] == 1
 
 
@@ -126,11 +135,50 @@ def test_what_is_no_picture_is_told_with_its_line(tmp_path: Path):
     write(tmp_path, [("a.jpg", "attack", "x"), ("notes.txt", "attack", "x")])
     (tmp_path / "notes.txt").write_text("no picture")
     with pytest.raises(ConfigError, match=r"line 3: expected a picture or a clip, got 'notes\.txt'"):
-        read_material(tmp_path)
+        read_material(tmp_path, "presentation")
 
 
 @pytest.mark.parametrize("path", ["../secret.jpg", "a/../../secret.jpg", "/etc/passwd"])
 def test_a_path_outside_the_folder_is_refused(tmp_path: Path, path: str):
     (tmp_path / "MANIFEST.tsv").write_text(f"path\tlabel\tgroup\n{path}\tattack\tx\n")
     with pytest.raises(ConfigError, match="line 2: expected a path below the folder"):
-        read_material(tmp_path)
+        read_material(tmp_path, "presentation")
+
+
+FEW = "path\tlabel\tgroup\theld_out\tfamily"
+
+
+def test_a_small_set_says_itself_who_is_kept(tmp_path: Path):
+    rows = [(f"{person}.mp4", "bona_fide", person, "") for person in LEARNED[:4]]
+    least = Least(pictures=40, learned=3, held_out=1)
+    with pytest.raises(ConfigError, match="1 persons in bona fide clips kept to judge by, got 0"):
+        read_material(write(tmp_path, rows, FEW), "presentation").require(least)
+    placed = [(*row[:3], "no") for row in rows[:2]] + [(*rows[2][:3], "yes"), rows[3]]
+    material = read_material(write(tmp_path, placed, FEW), "presentation")
+    material.require(least)
+    assert material.placed == f"{LEARNED[0]}: no, {LEARNED[1]}: no, {LEARNED[2]}: yes"
+    assert str(material).endswith("4 persons, 1 of them kept to judge by")
+
+
+def test_attacks_of_another_family_are_left_out_and_handed_to_no_recipe(tmp_path: Path):
+    rows = [
+        ("a.jpg", "live", "x", "yes", ""),
+        ("b.jpg", "attack", "x", "", "manipulation"),
+        ("c.jpg", "attack", "x", "", "presentation"),
+        ("d.jpg", "attack", "x", "", ""),
+        ("e.jpg", "live", "x", "", "manipulation"),
+    ]
+    material = read_material(write(tmp_path, rows, FEW), "presentation")
+    assert (material.pictures["bona_fide"], material.pictures["attack"], material.left_out) == (2, 2, 1)
+    assert "1 attacks of another family left out" in str(material)
+    folder = hand_over(material, tmp_path, tmp_path / "taken")
+    handed = read_rows((folder / "MANIFEST.tsv").read_bytes(), "handed", grouped=True)
+    assert [row.path for row in handed] == [str(tmp_path / f"{name}.jpg") for name in "acde"]
+    assert {row.group for row in handed} == {row.group for row in material.rows}
+    assert all(is_held_out(row.group) for row in handed)
+
+
+def test_where_nothing_is_left_out_the_recipe_reads_the_folder_itself(tmp_path: Path):
+    material = read_material(write(tmp_path, [("a.jpg", "live", "x")]), "presentation")
+    assert hand_over(material, tmp_path, tmp_path / "taken") == tmp_path
+    assert not (tmp_path / "taken").exists()
