@@ -31,15 +31,15 @@ from guard.cli.demo.pictures import (
 )
 from guard.config import Settings
 from guard.core.errors import MediaError
-from guard.core.types import Cue, Family, TransitionKind, VideoFrame
+from guard.core.types import Family, TransitionKind, VideoFrame
 from guard.decision.judge import ParticipantJudge
 from guard.detectors.registry import build_detectors
 from guard.faces.landmarker import load_model
 from guard.faces.pictures import as_frame
 from guard.faces.tracker import FaceTracker
-from guard.inference.open import open_engine
 from guard.media.encode import VideoEncoder
 from guard.media.frames import frame_of
+from guard.session.networks import open_networks
 from guard.session.pipeline import Pipeline
 from guard.telemetry.stamps import percentile
 
@@ -177,10 +177,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="only the last line")
     options = parser.parse_args()
     model = load_model(SETTINGS.faces)
-    engines = [
-        (Cue.FACE_MANIPULATION, open_engine(SETTINGS.analysis.manipulation_engine, options.engines)),
-        (Cue.FACE_PRESENTATION, open_engine(SETTINGS.analysis.presentation_engine, options.engines)),
-    ]
+    engines = open_networks(SETTINGS.analysis.model_copy(update={"engines_dir": options.engines}))
 
     def make_pipeline() -> Pipeline:
         faces = partial(FaceTracker, SETTINGS.faces, model)

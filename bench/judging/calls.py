@@ -80,9 +80,8 @@ def run(plan: Plan, jobs: int) -> tuple[dict[str, Any], list[Table]]:
     else:
         watched = list(told(map(watch, planned), len(planned)))
     windows = [window for one in watched for window in windows_of(one)]
-    made = figures(plan.seconds, watched, windows)
-    made["left_out"] = [clip.name for clip in found if clip not in clips]
-    return made, list(_tables(watched, windows))
+    left_out = [clip.name for clip in found if clip not in clips]
+    return figures(plan.seconds, watched, windows, left_out), list(_tables(watched, windows))
 
 
 def clips_of(plan: Plan) -> list[Path]:
@@ -203,8 +202,10 @@ def _attacks(windows: Sequence[Window], family: Family) -> list[Window]:
     return [one for one in windows if one.attack and SPECIES[one.species].family is family]
 
 
-def figures(seconds: Seconds, watched: Sequence[Watched], windows: Sequence[Window]) -> dict[str, Any]:
-    """The keys of the last line."""
+def figures(
+    seconds: Seconds, watched: Sequence[Watched], windows: Sequence[Window], left_out: list[str]
+) -> dict[str, Any]:
+    """The keys of the last line; ``left_out`` names the clips without a face."""
     plain = _plain(windows)
     raise_at = Settings().decision.raise_at
     made: dict[str, Any] = {
@@ -232,6 +233,7 @@ def figures(seconds: Seconds, watched: Sequence[Watched], windows: Sequence[Wind
     made["raise_at"] = raise_at
     made["bona_fide_raises"] = sum(len(one.wrongly_raised()) for one in watched)
     made["not_made"] = [f"{one.call.clip.stem} {one.call.species.name}" for one in watched if one.trouble]
+    made["left_out"] = left_out
     return made
 
 

@@ -85,7 +85,7 @@ def apcer(attack: Scores, threshold: float) -> Rate:
 
 def auc_of(scores: Scores, attack: NDArray[np.bool_], folds: NDArray[np.intp]) -> float | None:
     """The mean of the folds' AUCs, since scores of different fits do not compare; None without any."""
-    found = float(weighted_auc(scores, attack, folds)(np.ones(scores.size)))
+    found = on_cards.fold_auc(scores, attack, folds)
     return found if np.isfinite(found) else None
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from guard.core.errors import MediaError
 from guard.simulate.training import listing
-from guard.simulate.training.split import is_held_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,8 @@ class Row:
     """Person, scene or clip; the file itself where the table has none."""
     source: str = ""
     """Column ``source``: whose pictures they are; species are set against bona fide pictures of their own."""
+    held_out: bool = False
+    """Whether no recipe trains on its group: as column ``held_out`` says, else by hash."""
 
 
 def read_rows(manifest: Path, root: Path, under: Sequence[str] = ()) -> list[Row]:
@@ -43,12 +44,12 @@ def read_rows(manifest: Path, root: Path, under: Sequence[str] = ()) -> list[Row
 
 def _row(row: listing.Row, root: Path) -> Row:
     species = (row.species or "attack") if row.attack else ""
-    return Row(root / row.path, row.attack, species, row.group, row.source)
+    return Row(root / row.path, row.attack, species, row.group, row.source, row.held_out)
 
 
 def held_out(rows: Iterable[Row]) -> list[Row]:
     """Those whose group no recipe trains on."""
-    return [row for row in rows if is_held_out(row.group)]
+    return [row for row in rows if row.held_out]
 
 
 def sample(rows: Sequence[Row], most: int | None, seed: int) -> list[Row]:

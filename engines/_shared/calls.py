@@ -33,6 +33,7 @@ class Clip:
 
     name: str
     group: str
+    held_out: bool
     frames: tuple[Picture, ...]
     points: NDArray[np.float32]
 
@@ -80,7 +81,7 @@ def _in_call(item: Item, found: Sequence[tuple[Picture, NDArray[np.float32]]], f
     )
     frames = tuple(_place(frame, matrix, scale) for frame, _ in found)
     points = np.stack([points * scale + matrix[:, 2] for _, points in found])
-    return Clip(item.path.stem, item.group, frames, points.astype(np.float32))
+    return Clip(item.path.stem, item.group, item.held_out, frames, points.astype(np.float32))
 
 
 def _place(frame: Picture, matrix: NDArray[np.float64], scale: float) -> Picture:

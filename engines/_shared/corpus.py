@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from guard.core.errors import EnvironmentProblem, MediaError, ModelError
 from guard.core.geometry import Box, bounding_box
 from guard.simulate.training.listing import CLIPS, FRAMES_OF_A_CLIP, LISTING, Row, read_rows
-from guard.simulate.training.split import is_held_out
 
 Picture = NDArray[np.uint8]
 """uint8 (height, width, 3), RGB."""
@@ -30,13 +29,10 @@ class Item:
     attack: bool
     species: str
     group: str
+    held_out: bool
+    """Whether this person (``group``) is kept for validation, as the row says."""
     original: str = ""
     """Name, without its ending, of the picture that this attack was made from; empty where unknown."""
-
-    @property
-    def held_out(self) -> bool:
-        """Whether this person (``group``) is kept for validation; by hash, so that it never moves."""
-        return is_held_out(self.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +65,18 @@ FRAME = "#frame="
 """Stands between a clip's path and the number of a frame, in the path of an item."""
 
 
-def read_manifest(root: Path, folder: str, *, needed: bool = True) -> list[Item]:
+def read_manifest(root: Path, folder: str, task: str | None = None, *, needed: bool = True) -> list[Item]:
     """Rows of ``root``/MANIFEST.tsv whose path starts with ``folder``, in the file's order.
 
     Of a team's own manifest, the rows that play the role of that folder; without a folder, all rows.
-    None is an error where some are ``needed``.
+    With a ``task`` (an engine's), attacks of another family are left out. It is an error to find none where
+    some are ``needed``.
     """
     manifest = root / LISTING
     if not manifest.is_file():
         raise MediaError(f"expected {manifest}; --data must name the folder that holds {LISTING}")
-    rows = read_rows(manifest.read_bytes(), str(manifest))
+    listed = read_rows(manifest.read_bytes(), str(manifest))
+    rows = [row for row in listed if task is None or row.is_for(task)]
     if not folder or any(row.path.startswith(tuple(ROLES)) for row in rows):
         found = [_item(root, row) for row in rows if row.path.startswith(folder)]
     else:
@@ -89,7 +87,7 @@ def read_manifest(root: Path, folder: str, *, needed: bool = True) -> list[Item]
 
 
 def _item(root: Path, row: Row) -> Item:
-    return Item(root / row.path, row.attack, row.species, row.group, _original(row.note))
+    return Item(root / row.path, row.attack, row.species, row.group, row.held_out, _original(row.note))
 
 
 def _original(note: str) -> str:

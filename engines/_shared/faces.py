@@ -41,15 +41,16 @@ def load_faces(
     cache: Path,
     most: int | None = None,
     *,
+    task: str,
     side: int = CANVAS_PX,
     needed: bool = True,
 ) -> Faces:
     """Faces of a manifest folder, ``side`` px at ``scale`` times their landmarks' box, kept under ``cache``.
 
-    ``most`` takes every k-th row only, for a quick run. Pictures without landmarks are left out. Without any
-    row it is an error where some are ``needed``.
+    ``most`` takes every k-th row only, for a quick run. Pictures without landmarks are left out, and attacks
+    of another family than ``task``. Without any row it is an error where some are ``needed``.
     """
-    items = read_manifest(root, folder, needed=needed)
+    items = read_manifest(root, folder, task, needed=needed)
     if not items:
         return _no_faces(side)
     if most is not None:

@@ -40,6 +40,17 @@ def auc(bona_fide: Scores, attack: Scores) -> float:
     return float(below.mean() / (2 * len(order)))
 
 
+def fold_auc(scores: Scores, attack: NDArray[np.bool_], folds: NDArray[np.intp]) -> float:
+    """The mean of the folds' AUCs, since scores of different fits do not compare.
+
+    NaN where no fold has both classes.
+    """
+    parts = [folds == fold for fold in np.unique(folds)]
+    sides = [(scores[part & ~attack], scores[part & attack]) for part in parts]
+    found = [auc(*both) for both in sides if all(map(len, both))]
+    return float(np.mean(found)) if found else float("nan")
+
+
 def equal_error_rate(bona_fide: Scores, attack: Scores) -> float:
     """The mean of APCER and BPCER at the threshold where they differ least; bench/ tells the same."""
     thresholds = np.append(np.unique(np.concatenate([bona_fide, attack])), np.inf)

@@ -115,19 +115,17 @@ def baseline(trials: Sequence[Trial]) -> list[str]:
 
 
 def _alone(trial: Trial) -> float:
-    """The mean AUC of the folds; what stands in one place of both sides lies in one: it may be one person.
+    """``figures.fold_auc``; what stands in one place of both sides lies in one fold: it may be one person.
 
-    NaN where no fold has both classes, and both beside it to fit on.
+    A fold without both classes beside it, to fit on, does not count.
     """
     sides = trial.bona_fide, trial.attack
     rows = np.stack([shortcuts.measured(crop) for side in sides for crop in side])
     attack = np.repeat([False, True], [len(side) for side in sides])
     places = [str(place) for side in sides for place in range(len(side))]
     logits, folds = shortcuts.cross_fitted(rows, attack, places)
-    known = [(folds == fold) & np.isfinite(logits) for fold in np.unique(folds)]
-    sets = [(logits[fold & ~attack], logits[fold & attack]) for fold in known]
-    found = [figures.auc(*both) for both in sets if all(map(len, both))]
-    return float(np.mean(found)) if found else float("nan")
+    known = np.isfinite(logits)
+    return figures.fold_auc(logits[known], attack[known], folds[known])
 
 
 def records(judge: Judge, held_out: Sequence[Drawn], card: "Card") -> trust.Records:

@@ -76,6 +76,7 @@ class Phase:
 PHASES = (
     Phase(0, "broad", 3400, 1e-3, 128, (0.15, 0.35), 80),
     Phase(1, "fine", 1300, 4e-4, 160, (0.35, 0.7), 56),  # more pixels once the net knows what to look for
+    Phase(2, "rough", 800, 3e-4, 160, (0.7, 0.95), 48),  # and what little of it the poorest calls leave
 )
 MIX = {"dfdc": 7, "self-blends": 4, "landmark-swaps": 4, "stylegan": 2}
 """Attacks in each batch of 34, each beside its own base, the last beside a photograph of somebody."""
@@ -131,7 +132,9 @@ class Pair:
 
 def read_corpus(root: Path, work: Path, most: int | None) -> Corpus:
     """The three folders, or what plays their roles; a team of its own may have no attacks."""
-    load = partial(load_faces, root, scale=CANVAS_SCALE, cache=work, most=most, side=CANVAS_PX)
+    load = partial(
+        load_faces, root, scale=CANVAS_SCALE, cache=work, most=most, task=CARD.task, side=CANVAS_PX
+    )
     attacks = load("faces/dfdc_crops/attack", needed=False)
     return Corpus(load("faces/dfdc_crops/bona_fide"), attacks, load("faces/ffhq_stylegan"))
 

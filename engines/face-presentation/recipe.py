@@ -32,7 +32,6 @@ from guard.simulate.training.degrade import Call, carried, degrade
 from guard.simulate.training.persons import person_mask, surrounded
 from guard.simulate.training.pictures import chance, to_bytes
 from guard.simulate.training.scene import place
-from guard.simulate.training.split import is_held_out
 
 CANVAS_SCALE = 2.2
 CARD = artefact.Card(
@@ -235,7 +234,7 @@ def clip_people(data: Path, frames: int) -> list[Person]:
     """Frames of the clips that may be learned from."""
     found = []
     for clip in calls.read_clips(data, 94, frames):
-        if is_held_out(clip.group):
+        if clip.held_out:
             continue
         for picture, points in zip(clip.frames, clip.points, strict=True):
             found.append(Person(*on_canvas(picture, points), clip.name))
@@ -253,7 +252,7 @@ def call_trials(data: Path, frames: int) -> list[trials.CallTrial]:
     """Clips in a call, bona fide, and with an instrument held in their place."""
     made: list[trials.CallTrial] = []
     for face_px, kbit_s in ((64, 300), (96, 400), (130, 600)):
-        clips = [clip for clip in calls.read_clips(data, face_px, frames) if is_held_out(clip.group)]
+        clips = [clip for clip in calls.read_clips(data, face_px, frames) if clip.held_out]
         if not clips:
             return made
         plain = [(clip.name, calls.crops(clip, CARD.scale, CARD.size, kbit_s)) for clip in clips]
@@ -294,7 +293,9 @@ def read_corpus(data: Path, work: Path, *, quick: bool) -> Corpus:
     """Everything that is learned from or judged by."""
     folders = ("faces/ffhq_stylegan", "faces/dfdc_crops/bona_fide", "presentation/stock_video_replay")
     most = 200 if quick else None
-    portraits, crops, recorded = (load_faces(data, folder, CANVAS_SCALE, work, most) for folder in folders)
+    portraits, crops, recorded = (
+        load_faces(data, folder, CANVAS_SCALE, work, most, task=CARD.task) for folder in folders
+    )
     masks = masks_of(portraits, work / f"{portraits.name}-masks.npy")
     return Corpus(portraits, masks, crops, clip_people(data, 8 if quick else 60), recorded)
 

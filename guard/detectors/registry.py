@@ -43,12 +43,12 @@ class LoadedNetwork(Protocol):
         """The model, active."""
 
 
-Heard: TypeAlias = Callable[[Detector, str], Detector]
-"""Wraps the detector of an engine, given the engine's name: so that somebody can note what it says."""
+Noted: TypeAlias = Callable[[Detector, str], Detector]
+"""Wraps the detector of an engine, given the engine's name, to note what it says; called in their order."""
 
 
 def build_detectors(
-    networks: Sequence[tuple[Cue, LoadedNetwork]], heard: Heard = lambda detector, _: detector
+    networks: Sequence[tuple[Cue, LoadedNetwork]], noted: Noted = lambda detector, _: detector
 ) -> tuple[Detector, ...]:
     """A fresh set of detectors for one face track: one for each learned cue given, then all weight-free cues.
 
@@ -59,6 +59,6 @@ def build_detectors(
     judges: dict[Cue, list[Detector]] = {}
     for cue, loaded in networks:
         detector = NetworkDetector(loaded.engine, loaded.manifest, cue)
-        judges.setdefault(cue, []).append(heard(detector, loaded.manifest.engine.name))
+        judges.setdefault(cue, []).append(noted(detector, loaded.manifest.engine.name))
     learned = (several[0] if len(several) == 1 else Panel(cue, several) for cue, several in judges.items())
     return (*learned, *(build() for build in WEIGHT_FREE.values()))

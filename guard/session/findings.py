@@ -125,12 +125,12 @@ class FaceFinding:
     headline: Headline
     samples: Sequence[Assessment]
     alerts: tuple[FileAlert, ...]
-    opinions: tuple[Opinion, ...] = ()
-    """What each engine said, in the order of the settings."""
+    opinions: tuple[Opinion, ...] | None = None
+    """What each engine said, in the order of the settings; None where no second opinion was asked."""
 
     def as_fields(self) -> dict[str, Any]:
         """The form in JSON."""
-        return {
+        fields: dict[str, Any] = {
             "face_id": self.face_id,
             "state": self.headline.state.value,
             "liveness": _rounded(self.headline.liveness),
@@ -142,8 +142,10 @@ class FaceFinding:
                 for one in self.samples
             ],
             "alerts": [alert.as_fields() for alert in self.alerts],
-            "opinions": [opinion.as_fields() for opinion in self.opinions],
         }
+        if self.opinions is not None:
+            fields["opinions"] = [opinion.as_fields() for opinion in self.opinions]
+        return fields
 
 
 @dataclass(frozen=True, slots=True)

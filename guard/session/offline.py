@@ -14,7 +14,7 @@ from guard.core.windows import Sampling
 from guard.decision.coverage import LONGEST_STEP
 from guard.decision.perface import FaceJudges
 from guard.detectors.base import Detector
-from guard.detectors.registry import build_detectors
+from guard.detectors.registry import Noted, build_detectors
 from guard.faces.landmarker import load_model
 from guard.faces.tracker import FaceTracker
 from guard.flow.ahead import ahead
@@ -50,23 +50,20 @@ class Analyser:
         self,
         settings: Settings,
         make_faces: Callable[[], FaceSource],
-        make_detectors: Callable[[], tuple[Detector, ...]],
+        make_detectors: Callable[[Noted], tuple[Detector, ...]],
         provenance: Provenance,
-        opinions: Opinions | None = None,
     ) -> None:
-        """``opinions``: where the detectors note what each engine said."""
         self._settings = settings
         self._make_faces = make_faces
         self._make_detectors = make_detectors
         self.provenance = provenance
-        self._opinions = opinions or Opinions()
 
     def analyse(self, path: Path, on_progress: OnProgress = lambda _at, _length: None) -> FileFinding:
         """Analyse one file; raise MediaError where no picture of it can be read."""
         clip = open_clip(path, self._settings.media.max_pixels)
-        self._opinions.clear()
-        watch = _Watch(self._settings, file_sha256(path), clip, self._opinions)
-        pipeline = Pipeline(self._make_faces, self._make_detectors, watch.judges, clock=lambda: 0.0)
+        watch = _Watch(self._settings, file_sha256(path), clip)
+        make_detectors = partial(self._make_detectors, watch.opinions.noted)
+        pipeline = Pipeline(self._make_faces, make_detectors, watch.judges, clock=lambda: 0.0)
         frames = clip.frames(Sampling(self._settings.analysis.fps).due, watch.reading)
         try:
             with ahead(frames, DECODED_AHEAD, "decode-ahead") as decoded:
@@ -81,12 +78,13 @@ class Analyser:
 class _Watch:
     """Notes what is thought of one file while it passes."""
 
-    def __init__(self, settings: Settings, sha256: str, clip: Clip, opinions: Opinions) -> None:
+    def __init__(self, settings: Settings, sha256: str, clip: Clip) -> None:
         self.judges = FaceJudges(settings.decision)
         self.reading = Reading()
+        self.opinions = Opinions()
         self._sha256 = sha256
         self._clip = clip
-        self._opinions = opinions
+        self._second_asked = bool(settings.analysis.second_opinions)
         self._min_coverage = settings.decision.min_coverage
         self._alerts = AlertLog(sha256, settings.alerts)
         self._stretches = Stretches()
@@ -136,20 +134,19 @@ class _Watch:
         for face_id, track in self.judges.tracks.items():
             headline = track.headline(self._min_coverage)
             alerts = self._alerts.of(_subject(face_id))
-            yield FaceFinding(face_id, headline, track.samples, alerts, self._opinions.of(face_id))
+            opinions = self.opinions.of(face_id) if self._second_asked else None
+            yield FaceFinding(face_id, headline, track.samples, alerts, opinions)
 
 
 def open_analyser(settings: Settings) -> Analyser:
     """Load the face model and the engines; raise ModelError, ConfigError or EnvironmentProblem."""
     networks = open_networks(settings.analysis)
     manifests = tuple(loaded.manifest.engine for _, loaded in networks)
-    opinions = Opinions()
     return Analyser(
         settings,
         partial(FaceTracker, settings.faces, load_model(settings.faces)),
-        partial(build_detectors, networks, opinions.noted),
+        partial(build_detectors, networks),
         provenance_of(settings, manifests),
-        opinions,
     )
 
 

@@ -50,40 +50,32 @@ class Opinion:
 
 
 class Opinions:
-    """The opinions on the faces of one file, in the order of the engines."""
+    """The opinions of the engines on the faces of one file."""
 
     def __init__(self) -> None:
-        self._by_face: dict[FaceId, dict[str, Opinion]] = {}
-
-    def add(self, engine: str, face_id: FaceId, at: Seconds, score: Score) -> None:
-        """Take what an engine said of a face."""
-        opinions = self._by_face.setdefault(face_id, {})
-        opinions.setdefault(engine, Opinion(engine, score.cue)).scores.append((at, score))
-
-    def of(self, face_id: FaceId) -> tuple[Opinion, ...]:
-        """What every engine said of a face."""
-        return tuple(self._by_face.get(face_id, {}).values())
+        self._by_engine: dict[str, dict[FaceId, Opinion]] = {}
 
     def noted(self, detector: Detector, engine: str) -> Detector:
-        """The detector, whose scores are noted on their way."""
-        return _Heard(detector, engine, self)
+        """The detector of an engine, whose scores are noted on their way."""
+        return _Noted(detector, engine, self._by_engine.setdefault(engine, {}))
 
-    def clear(self) -> None:
-        """Forget everything: another file begins."""
-        self._by_face.clear()
+    def of(self, face_id: FaceId) -> tuple[Opinion, ...]:
+        """What was said of a face, in the order in which the engines were first named."""
+        return tuple(said[face_id] for said in self._by_engine.values() if face_id in said)
 
 
-class _Heard:
-    """A detector, whose scores are noted on their way."""
+class _Noted:
+    """See ``Opinions.noted``."""
 
-    def __init__(self, detector: Detector, engine: str, opinions: Opinions) -> None:
-        self._detector, self._engine, self._opinions = detector, engine, opinions
+    def __init__(self, detector: Detector, engine: str, said: dict[FaceId, Opinion]) -> None:
+        self._detector, self._engine, self._said = detector, engine, said
         self.cue = detector.cue
 
     def observe(self, face: FaceView, now: Seconds) -> Score | None:
         score = self._detector.observe(face, now)
         if score is not None:
-            self._opinions.add(self._engine, face.face_id, now, score)
+            opinion = self._said.setdefault(face.face_id, Opinion(self._engine, self.cue))
+            opinion.scores.append((now, score))
         return score
 
     def reset(self) -> None:

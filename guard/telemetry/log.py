@@ -21,6 +21,7 @@ NOISY = {
     "aiortc": "WARNING",
     "amqtt": "ERROR",
     "httpx": "WARNING",
+    "matplotlib": "ERROR",
     "transitions": "ERROR",
     "uvicorn": "WARNING",
 }

@@ -119,11 +119,12 @@ def test_an_alert_before_the_attack_is_a_false_one_and_no_detection():
 
 def test_the_figures_say_what_was_learned_from_and_no_error_rate_without_bona_fide():
     attacks = [window("a", attack=True), window("b", attack=True)]
-    told = calls.figures(20.0, [], attacks)["manipulation_simulated"]
-    assert told["window_apcer_at_bpcer5"] == {FACE_SWAP.name: None}
+    told = calls.figures(20.0, [], attacks, ["empty.mp4"])
+    assert told["manipulation_simulated"]["window_apcer_at_bpcer5"] == {FACE_SWAP.name: None}
+    assert told["left_out"] == ["empty.mp4"]
     plain = [window("a", attack=False), window("liveportrait_d9", attack=False)]
     learned = {
-        name: calls.figures(20.0, [], plain)[f"{name}_simulated"]["clips_learned_from"]
+        name: calls.figures(20.0, [], plain, [])[f"{name}_simulated"]["clips_learned_from"]
         for name in ("manipulation", "presentation")
     }
     assert learned == {"manipulation": [], "presentation": ["a"]}

@@ -1,7 +1,6 @@
 """``guard analyse`` over drawn clips, with scripted faces."""
 
 import json
-import logging
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     says = [0.05]
 
     def open_analyser(settings: Settings) -> Analyser:
-        return Analyser(settings, ScriptedFaces, lambda: (ScriptedDetector(says[0]),), PROVENANCE)
+        return Analyser(settings, ScriptedFaces, lambda _: (ScriptedDetector(says[0]),), PROVENANCE)
 
     monkeypatch.setattr(run, "open_analyser", open_analyser)
     monkeypatch.setattr(command, "divert_native_stderr", lambda _to: None)
     monkeypatch.setattr(log, "configure", lambda *_, **__: None)
-    monkeypatch.setattr(logging.getLogger("matplotlib"), "level", logging.NOTSET)
     return says
 
 
@@ -79,18 +77,6 @@ def test_two_runs_give_the_same_bytes(guard: Command, clip: str, tmp_path: Path,
     ]
     assert runs[0] == runs[1]
     assert b"chart-1-1" in runs[0][1]
-
-
-def test_what_mediapipe_loads_to_draw_with_says_nothing(
-    guard: Command, clip: str, caplog: pytest.LogCaptureFixture
-):
-    # it tells once, at the first start on a machine, that it has looked for fonts
-    fonts = logging.getLogger("matplotlib.font_manager")
-    caplog.set_level(logging.INFO)
-    assert guard("analyse", clip).status == 0
-    fonts.info("generated new fontManager")
-    fonts.warning("building the font cache")
-    assert caplog.records == []
 
 
 def test_no_file_is_2(guard: Command):

@@ -129,7 +129,7 @@ def test_every_engine_is_told_where_further_ones_were_asked(tmp_path: Path):
     )
     assert words in told(finding("a.mp4", [asked]))
     assert words in page_of(tmp_path, finding("a.mp4", [asked]))
-    assert "by engine" not in told(finding("a.mp4", [replace(plain, opinions=(FIRST,))]))
+    assert "by engine" not in told(finding("a.mp4", [plain]))
 
 
 def shown(*, terminal: bool, seconds: float) -> str:

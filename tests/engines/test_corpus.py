@@ -40,7 +40,7 @@ def test_folders_of_the_project_are_read_as_they_are(corpus: ModuleType, tmp_pat
     ]
     root = manifest(tmp_path, *rows, columns="path\tlabel\tattack\tgroup\tnote")
     (item,) = corpus.read_manifest(root, "faces/dfdc_crops/attack")
-    assert (item.path, item.attack, item.species, item.group) == (root / rows[1][0], True, "swap", "y")
+    assert item == corpus.Item(root / rows[1][0], attack=True, species="swap", group="y", held_out=False)
     with pytest.raises(MediaError, match="no row under calls/bona_fide"):
         corpus.read_manifest(root, "calls/bona_fide")
 
@@ -66,6 +66,24 @@ def test_a_teams_rows_play_the_roles_of_the_folders(corpus: ModuleType, tmp_path
     assert read("faces/ffhq_stylegan") == [("a.jpg", False), *frames]
     assert read("faces/dfdc_crops/attack") == [("b.jpg", True), *attacks]
     assert read("presentation/stock_video_replay") == [("a.jpg", False), ("b.jpg", True), *frames, *attacks]
+
+
+def test_what_a_row_says_of_its_side_and_family_is_heeded(corpus: ModuleType, tmp_path: Path):
+    root = manifest(
+        tmp_path,
+        ("a.jpg", "live", "x", "yes", ""),
+        ("b.jpg", "fake", "x", "", "manipulation"),
+        ("c.jpg", "fake", "y", "no", "presentation"),
+        columns="path\tlabel\tgroup\theld_out\tfamily",
+    )
+
+    def read(task: str) -> list[tuple[str, bool]]:
+        items = corpus.read_manifest(root, "presentation/stock_video_replay", task)
+        return [(item.path.name, item.held_out) for item in items]
+
+    assert read("presentation") == [("a.jpg", True), ("c.jpg", False)]
+    assert read("manipulation") == [("a.jpg", True), ("b.jpg", True)]
+    assert [item.path.name for item in corpus.read_manifest(root, "")] == ["a.jpg", "b.jpg", "c.jpg"]
 
 
 def test_a_label_that_nobody_knows_is_no_bona_fide(corpus: ModuleType, tmp_path: Path):

@@ -21,6 +21,14 @@ def test_auc_counts_pairs_and_halves_ties(figures: Any) -> None:
     assert figures.auc(np.array([0.0, 2.0]), np.array([1.0, 2.0])) == pytest.approx((1 + 0 + 1 + 0.5) / 4)
 
 
+def test_logits_of_different_fits_are_not_compared(figures: Any) -> None:
+    scores, attack = np.array([0.0, 1.0, 10.0, 11.0]), np.array([False, True, False, True])
+    assert figures.fold_auc(scores, attack, np.array([0, 0, 1, 1])) == 1.0
+    assert figures.fold_auc(scores, attack, np.array([0, 0, 1, 2])) == 1.0
+    assert figures.fold_auc(scores, attack, np.zeros(4, int)) == 0.75
+    assert np.isnan(figures.fold_auc(scores, attack, np.arange(4)))
+
+
 def test_equal_error_rate_of_apart_and_of_equal_scores(figures: Any) -> None:
     assert figures.equal_error_rate(np.array([0.0, 1.0]), np.array([2.0, 3.0])) == 0.0
     same = np.arange(100.0)

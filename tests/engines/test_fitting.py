@@ -92,27 +92,11 @@ def test_a_run_that_was_stopped_in_its_last_check_is_checked_again(
     assert checked == [2]
 
 
-@pytest.mark.parametrize("older", [False, True])
-def test_a_state_is_gone_on_from_with_the_same_plan_only(
-    fitting: Any,
-    net: Any,
-    tmp_path: Path,
-    *,
-    older: bool,
-) -> None:
+def test_a_state_is_gone_on_from_with_the_same_plan_only(fitting: Any, net: Any, tmp_path: Path) -> None:
     state, plan = tmp_path / "state.pt", fitting.Plan(2, 1e-3, 1, check_every=2, of="swaps")
     fitting.fit(net, batches(fitting), plan, state, lambda *_: None)
-    if older:  # as states were written before
-        torch.save(torch.load(state, weights_only=True) | {"plan": repr(plan)}, state)
     fitting.fit(net, batches(fitting), plan, state, lambda *_: None)
     other = replace(plan, steps=4, of="blends")
     with pytest.raises(ModelError) as caught:
         fitting.fit(net, batches(fitting), other, state, lambda *_: None)
-    told = str(caught.value)
-    assert "give those, remove the file, or name another --work" in told
-    assert "Plan(" not in told
-    assert "{" not in told
-    if older:
-        assert "steps: unknown, now 4" in told
-    else:
-        assert "(steps: 2, now 4; learned from: swaps, now blends)" in told
+    assert "(steps: 2, now 4; learned from: swaps, now blends); remove the file" in str(caught.value)

@@ -1,10 +1,14 @@
 """Recipes import the training variants of attacks, never the test variants or the demo's material."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from guard.cli.extras import ALONE
+from guard.cli.train.card import figures_file
 
 pytestmark = pytest.mark.unit
 
@@ -65,3 +69,21 @@ def test_a_recipe_names_its_settings(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     for option in ("--data", "--out", "--quick"):
         assert f'"{option}"' in source
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.parent.name)
+def test_a_recipe_leaves_its_figures_where_they_are_looked_for(path: Path) -> None:
+    source, engine = path.read_text(encoding="utf-8"), path.parent.name
+    (name,) = re.findall(r'\(work / f?"(.+)"\)\.write_text\(', source)
+    if "{arguments.name}" in name:
+        assert f'name="{engine}"' in source
+        assert 'add_argument("--name", default=CARD.name' in source
+    work = Path("work")
+    assert work / name.replace("{arguments.name}", engine) == figures_file(work, engine)
+
+
+@pytest.mark.parametrize("file", ["README.md", "_shared/nets.py"])
+def test_what_recipes_start_from_is_the_same_everywhere(file: str) -> None:
+    ((name, version),) = ALONE["train"].items()
+    text = (ENGINES / file).read_text(encoding="utf-8")
+    assert f"pip install --no-deps {name}=={version}" in text

@@ -97,7 +97,6 @@ def test_a_finding_has_the_agreed_form():
         "reasons",
         "timeline",
         "alerts",
-        "opinions",
     ]
     assert list(fields["participants"][0]["alerts"][0]) == [
         "id",

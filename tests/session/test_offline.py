@@ -11,6 +11,7 @@ from guard.config import Settings
 from guard.core.errors import MediaError
 from guard.core.types import FaceView, Reason, State, VideoFrame
 from guard.core.units import FaceId, Seconds
+from guard.detectors.registry import Noted
 from guard.session.findings import NO_VIDEO, STILL_PICTURE, FileFinding
 from guard.session.offline import Analyser
 from tests.support.clips import write_clip, write_picture
@@ -36,7 +37,7 @@ def one_face(_now: Seconds) -> tuple[FaceId, ...]:
 
 
 def analyser(value: float = 0.05, ids_at: Callable[[Seconds], tuple[FaceId, ...]] = one_face) -> Analyser:
-    return Analyser(Settings(), partial(TimedFaces, ids_at), lambda: (ScriptedDetector(value),), PROVENANCE)
+    return Analyser(Settings(), partial(TimedFaces, ids_at), lambda _: (ScriptedDetector(value),), PROVENANCE)
 
 
 def analysed(
@@ -122,7 +123,7 @@ def test_progress_is_told_in_media_time(tmp_path: Path):
 def test_faces_are_released_also_where_the_analysis_breaks(tmp_path: Path):
     faces = ScriptedFaces()
 
-    def fail() -> tuple[ScriptedDetector, ...]:
+    def fail(_: Noted) -> tuple[ScriptedDetector, ...]:
         msg = "no detectors today"
         raise RuntimeError(msg)
 

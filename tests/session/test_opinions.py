@@ -9,10 +9,9 @@ from guard.config import Settings
 from guard.config.settings import AnalysisSettings
 from guard.core.types import Cue, Reason, Score
 from guard.detectors.registry import build_detectors
-from guard.inference.open import LoadedEngine
 from guard.session.networks import open_networks
 from guard.session.offline import Analyser
-from guard.session.opinions import Opinion, Opinions
+from guard.session.opinions import Opinion
 from tests.support.clips import write_clip
 from tests.support.findings import PROVENANCE
 from tests.support.models import write_engine
@@ -20,49 +19,48 @@ from tests.support.scripted import ScriptedFaces
 
 pytestmark = pytest.mark.model
 
-Networks = tuple[tuple[Cue, LoadedEngine], ...]
-
 
 @pytest.fixture
-def networks(tmp_path: Path) -> Networks:
-    """Of the second opinions, one is sure of an attack and one is not."""
+def settings(tmp_path: Path) -> Settings:
+    """Of the second opinions on presentation, one is sure of an attack and one is not."""
     for name, task, bias in (
         ("m", "manipulation", "0.5"),
         ("p", "presentation", "0.5"),
         ("sure", "presentation", "9.0"),
+        ("third", "manipulation", "0.5"),
         ("unsure", "presentation", "4.0"),
     ):
         manifest = write_engine(tmp_path, name, task) / "engine.toml"
         manifest.write_text(manifest.read_text().replace("bias = 0.5", f"bias = {bias}"))
-    return open_networks(
-        AnalysisSettings(
+    return Settings(
+        analysis=AnalysisSettings(
             engines_dir=tmp_path,
             manipulation_engine="m",
             presentation_engine="p",
-            second_opinions=("sure", "unsure"),
+            second_opinions=("sure", "third", "unsure"),
         )
     )
 
 
-def test_each_engine_is_heard_and_the_findings_stay_the_same(tmp_path: Path, networks: Networks):
-    opinions = Opinions()
-    plain = Analyser(Settings(), ScriptedFaces, partial(build_detectors, networks), PROVENANCE)
-    heard = Analyser(
-        Settings(), ScriptedFaces, partial(build_detectors, networks, opinions.noted), PROVENANCE, opinions
-    )
+def test_each_engine_is_heard_where_several_are_asked_and_the_findings_stay_the_same(
+    tmp_path: Path, settings: Settings
+):
+    networks = open_networks(settings.analysis)
+    plain = Analyser(Settings(), ScriptedFaces, lambda _: build_detectors(networks), PROVENANCE)
+    asked = Analyser(settings, ScriptedFaces, partial(build_detectors, networks), PROVENANCE)
     clips = [write_clip(tmp_path / f"{n}.mkv", n, (64, 48), fps=8) for n in (40, 24)]
     for clip, count in zip(clips, (40, 24), strict=True):
-        finding = heard.analyse(clip)
+        finding = asked.analyse(clip)
         (before,), (fields,) = (
             one["participants"] for one in (plain.analyse(clip).as_fields(), finding.as_fields())
         )
         said = fields.pop("opinions")
-        assert before.pop("opinions") == []
         assert fields == before
         assert [(one["engine"], one["family"], one["second"], one["probability"]) for one in said] == [
             ("m", "manipulation", False, 0.029),
             ("p", "presentation", False, 0.029),
             ("sure", "presentation", True, 0.993),
+            ("third", "manipulation", True, 0.029),
             ("unsure", "presentation", True, 0.5),
         ]
         assert {(one["judged"], one["abstained"]) for one in said} == {(count, 0)}

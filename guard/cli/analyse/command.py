@@ -1,6 +1,5 @@
 """The ``guard analyse`` command."""
 
-import logging
 import os
 from pathlib import Path
 from typing import Annotated, Final
@@ -34,7 +33,6 @@ def analyse(
     _prepare(report)
     divert_native_stderr(Path(os.devnull))
     log.configure(settings.log.level, json_lines=settings.log.json_lines)
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # MediaPipe loads it, to draw what we never draw
     # the heavy libraries are loaded only now, with their printing diverted
     from guard.cli.analyse.run import run  # noqa: PLC0415 -- see above
 

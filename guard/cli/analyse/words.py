@@ -71,7 +71,7 @@ def told_of_face(face: FaceFinding) -> str:
 
 def told_by_engines(face: FaceFinding) -> str:
     """Each engine's mean P(attack), where further ones were asked; else an empty text."""
-    if not any(opinion.second for opinion in face.opinions):
+    if not face.opinions:
         return ""
     told = (
         f"{one.engine} ({FAMILY_OF[one.cue]}) "

@@ -53,10 +53,10 @@ class Attack:
     @property
     def begins(self) -> Seconds:
         """When it begins, whoever says so."""
-        return self.species.switched_at if self.at is None else self.at
+        return self.species.begins(self.at)
 
 
-def as_fields() -> list[dict[str, Any]]:
+def listed_fields() -> list[dict[str, Any]]:
     """The names that ``--attack`` takes, with what they are, in JSON."""
     return [
         {
@@ -105,12 +105,12 @@ def open_attack(source: str, attack: Attack, stopping: threading.Event) -> Pictu
     return Pictures(f"{title} as {attack.species.name}", size, fps, made, note)
 
 
-def _note(title: str, attack: Attack, read: Seconds) -> str:
-    """That the attack begins behind the end of what was read of the source; empty where it does not."""
-    if attack.begins <= read:
+def _note(title: str, attack: Attack, lasts: Seconds) -> str:
+    """That the attack begins after all that the person is taken from; empty where it does not."""
+    if attack.begins <= lasts:
         return ""
     return (
-        f"{title}: {read:.1f} s of it were read, which go back and forth, unchanged, "
+        f"{title}: its longest stretch with a face, {lasts:.1f} s, goes back and forth "
         f"until {attack.species.name} begins at {attack.begins:g} s"
     )
 

@@ -35,9 +35,9 @@ def _list_attacks(context: typer.Context, option: typer.CallbackParam, value: An
     """
     given = context.params | {option.name: value}
     if given.get("attack") == "list" and "as_json" in given:
-        from guard.cli.publish.attack import as_fields, listed  # noqa: PLC0415 -- heavy, see publish
+        from guard.cli.publish.attack import listed, listed_fields  # noqa: PLC0415 -- heavy, see publish
 
-        typer.echo(json.dumps(as_fields(), separators=(",", ":")) if given["as_json"] else listed())
+        typer.echo(json.dumps(listed_fields(), separators=(",", ":")) if given["as_json"] else listed())
         raise typer.Exit
     return value
 

@@ -4,18 +4,22 @@ from pathlib import Path
 
 from guard.cli.train.material import Material
 from guard.cli.train.place import Terms
+from guard.core.errors import ModelError
 
 QUICK = "made with --quick: some steps on some pictures, which show that the recipe runs; judge nobody by it"
 
 
 def figures_file(place: Path, engine: str) -> Path:
-    """Where the recipe of ``engine`` writes the figures of its newest report."""
+    """Where the recipe of ``engine`` writes the figures of its last report: ``ENGINE.txt`` in ``--work``."""
     return place / f"{engine}.txt"
 
 
 def card(terms: Terms, engine: str, material: Material, figures: Path, *, quick: bool) -> str:
-    """The text of CARD.md."""
-    found = figures.read_text(encoding="utf-8").strip() if figures.is_file() else "none"
+    """The text of CARD.md; raise ModelError where the recipe left no figures."""
+    if not figures.is_file():
+        msg = f"{figures}: expected the figures of the recipe of {engine}, got none; let it write them there"
+        raise ModelError(msg)
+    found = figures.read_text(encoding="utf-8").strip()
     warning = f"**{QUICK.capitalize()}.**\n\n" if quick else ""
     return (
         f"# {terms.name}\n\nMade by `guard train` after the recipe of `{engine}`.\n\n{warning}"

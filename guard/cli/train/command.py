@@ -12,20 +12,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from guard.cli.extras import require_extra
 from guard.cli.train.card import QUICK, card, figures_file
-from guard.cli.train.material import Least, hand_over, read_material
-from guard.cli.train.needs import require_what_recipes_need
+from guard.cli.train.material import Least, read_material
 from guard.cli.train.place import Terms, find_recipe, put_in_place, require_free, training_root
 from guard.cli.train.run import STEP, run_recipe
 from guard.core.errors import ConfigError, EnvironmentProblem
 from guard.inference.locate import user_root
 from guard.inference.manifest import read_manifest
+from guard.simulate.training.listing import LISTING
 
 LEAST_OF_QUICK = Least(pictures=20, attacks=10, learned=2, held_out=1)
 RUN = "run.json"
 DRAFT = "draft"
-TAKEN = "taken"
-"""Holds the listing of what the recipe is handed, where that is not everything."""
 
 
 def train(
@@ -67,9 +66,9 @@ def train(
     Ctrl-C stops it; --resume goes on. The first part of the net has learned from ImageNet.
 
     MANIFEST.tsv is a table in UTF-8 with tabs: `path` (a picture or a clip below the folder), `label`
-    (bona_fide or attack), `group` (who it is). 15 persons in 100 are kept to judge by, picked by a hash; with
-    few persons pick them yourself in a column `held_out`: yes or no, for each. A column `family` may say
-    presentation or manipulation of an attack: engines of the other task then do not learn from it.
+    (bona_fide or attack), `group` (who it is). Some persons are kept to judge by; a column `held_out` may say
+    who: yes or no, in one row of a person at least. A column `family` may say presentation or manipulation of
+    an attack: engines of the other task then do not learn from it.
 
     Example: guard train --data calls --engine face-presentation --name ours
     """
@@ -81,12 +80,11 @@ def train(
     material.require(LEAST_OF_QUICK if quick else Least())
     console = Console(stderr=True)
     console.print(Text(f"{engine}: {material}"), soft_wrap=True)
-    require_what_recipes_need()
+    require_extra("train", "train")
     place = (work or training_root()) / terms.name
-    run = {"engine": engine, "data": str(source.resolve()), "quick": quick, "held_out": material.placed}
+    run = {"engine": engine, "data": str(source.resolve()), "quick": quick, "rows": material.digest}
     _begin(place, run, resume=resume)
-    handed = hand_over(material, source, place / TAKEN)
-    command = [sys.executable, str(recipe), "--data", str(handed), "--out", str(place / DRAFT)]
+    command = [sys.executable, str(recipe), "--data", str(source), "--out", str(place / DRAFT)]
     command += ["--work", str(place), "--threads", str(threads), *(["--quick"] if quick else [])]
     _follow(command, place, console)
     figures = figures_file(place, engine)
@@ -129,16 +127,17 @@ def _begin(place: Path, run: Mapping[str, object], *, resume: bool) -> None:
 
 
 def _require_same(place: Path, before: Mapping[str, object], run: Mapping[str, object]) -> None:
-    names = {"engine": "--engine", "data": "--data", "quick": "--quick", "held_out": "column held_out"}
     other = [
-        f"{names[key]} was {_said(before.get(key))}, is {_said(now)}"
+        f"{LISTING} has changed"
+        if key == "rows"
+        else f"--{key} was {_said(before.get(key))}, is {_said(now)}"
         for key, now in run.items()
-        if before.get(key, "") != now
+        if before.get(key) != now
     ]
     if other:
         msg = (
-            f"{place}: expected the options of the unfinished run there, got others: {'; '.join(other)}; "
-            f"give those of that run with --resume, choose another --name, or remove the folder"
+            f"{place}: expected what the unfinished run there was begun with, got other: {'; '.join(other)}; "
+            f"go back to that with --resume, choose another --name, or remove the folder"
         )
         raise ConfigError(msg)
 
@@ -166,8 +165,7 @@ def _tidy(place: Path, figures: Path, *, keep: bool) -> None:
     if not keep:
         shutil.rmtree(place, ignore_errors=True)
         return
-    for folder in (DRAFT, TAKEN):
-        shutil.rmtree(place / folder, ignore_errors=True)
+    shutil.rmtree(place / DRAFT, ignore_errors=True)
     for left in (place / RUN, figures, *place.glob("*.pt")):
         left.unlink(missing_ok=True)
 

@@ -1,15 +1,15 @@
 """A team's own pictures and clips, listed in MANIFEST.tsv: whether there is enough to learn from."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
 from guard.core.errors import ConfigError, EnvironmentProblem
-from guard.simulate.training.listing import FRAMES_OF_A_CLIP, LISTING, Row, read_rows, refuse, write_rows
-from guard.simulate.training.split import is_held_out
+from guard.simulate.training.listing import FRAMES_OF_A_CLIP, LISTING, Row, read_rows, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,6 @@ class Least:
     """Persons that are kept to judge by; a recipe wants one of them in a clip and one under attack, too."""
 
 
-KEPT = "15 in 100, by a hash of `group`"
-
-
 @dataclass(frozen=True, slots=True)
 class Material:
     """What a manifest lists for the engines of a task."""
@@ -41,6 +38,8 @@ class Material:
     clips: Mapping[str, int]
     persons: Mapping[str, frozenset[str]]
     """Groups, by class, and of bona fide clips under ``clips``."""
+    held_out: frozenset[str]
+    """Groups that are kept to judge by."""
     left_out: int
     """Attacks of another family."""
 
@@ -50,33 +49,31 @@ class Material:
             f"{self.pictures[label]} pictures and {self.clips[label]} clips {words}"
             for label, words in named.items()
         ]
-        people = self.persons["bona_fide"]
-        parts.append(f"{len(people)} persons, {_kept(people)} of them kept to judge by")
+        persons, kept = len(self.persons["bona_fide"]), self._kept("bona_fide")
+        parts.append(f"{persons} persons, {kept} of them kept to judge by")
         if self.left_out:
             parts.append(f"{self.left_out} attacks of another family left out")
         return ", ".join(parts)
 
     @property
-    def placed(self) -> str:
-        """Who is held out, and who is not, by column ``held_out``."""
-        groups = sorted({row.group for row in self.rows if "\t" in row.group})
-        return ", ".join(group.replace("\t", ": ") for group in groups)
+    def digest(self) -> str:
+        """Stands for the rows, and what they say of each file; names nobody."""
+        return hashlib.sha256(repr(self.rows).encode()).hexdigest()
 
     def require(self, least: Least) -> None:
         """Raise ConfigError, with everything that is short, unless there is enough."""
-        people, clips, attacked = (self.persons[kind] for kind in ("bona_fide", "clips", "attack"))
         found = [
             (least.pictures, self._count("bona_fide"), "bona fide pictures (a clip counts as ten)"),
-            (least.learned, len(people) - _kept(people), "persons to learn from"),
-            (least.held_out, _kept(people), f"persons kept to judge by ({KEPT})"),
-            (1, len(clips) - _kept(clips), "persons in bona fide clips to learn from"),
-            (1, _kept(clips), "persons in bona fide clips kept to judge by"),
+            (least.learned, self._learned("bona_fide"), "persons to learn from"),
+            (least.held_out, self._kept("bona_fide"), "persons kept to judge by"),
+            (1, self._learned("clips"), "persons in bona fide clips to learn from"),
+            (1, self._kept("clips"), "persons in bona fide clips kept to judge by"),
         ]
-        if attacked:
+        if self.persons["attack"]:
             found += [
                 (least.attacks, self._count("attack"), "pictures of attacks, or none (same)"),
-                (1, len(attacked) - _kept(attacked), "attacked persons to learn from"),
-                (1, _kept(attacked), "attacked persons kept to judge by"),
+                (1, self._learned("attack"), "attacked persons to learn from"),
+                (1, self._kept("attack"), "attacked persons kept to judge by"),
             ]
         short = [f"{need} {what}, got {got}" for need, got, what in found if got < need]
         if short:
@@ -89,9 +86,11 @@ class Material:
     def _count(self, label: str) -> int:
         return self.pictures[label] + FRAMES_OF_A_CLIP * self.clips[label]
 
+    def _learned(self, kind: str) -> int:
+        return len(self.persons[kind] - self.held_out)
 
-def _kept(persons: Iterable[str]) -> int:
-    return sum(map(is_held_out, persons))
+    def _kept(self, kind: str) -> int:
+        return len(self.persons[kind] & self.held_out)
 
 
 def read_material(root: Path, task: str) -> Material:
@@ -101,8 +100,8 @@ def read_material(root: Path, task: str) -> Material:
 
     Raises:
         EnvironmentProblem: it cannot be read.
-        ConfigError: a column is missing, a label is unknown, a group is empty or on both sides of the split,
-            or a file is not there, not below the folder or no picture.
+        ConfigError: a column is missing, a column says what it cannot, a group is empty or on both sides of
+            the split, or a file is not there, not below the folder or no picture.
     """
     path = root / LISTING
     try:
@@ -112,17 +111,8 @@ def read_material(root: Path, task: str) -> Material:
         raise EnvironmentProblem(msg) from None
     rows = read_rows(content, str(path), grouped=True)
     refuse(str(path), [f"line {row.line}: {fault}" for row in rows if (fault := _fault(root, row))])
-    taken = [row for row in rows if row.family in {"", task}]
+    taken = [row for row in rows if row.is_for(task)]
     return _counted(task, taken, len(rows) - len(taken))
-
-
-def hand_over(material: Material, root: Path, folder: Path) -> Path:
-    """The folder whose listing a recipe is to read: ``root``, else ``folder`` with what is not left out."""
-    if not material.left_out:
-        return root
-    folder.mkdir(exist_ok=True)
-    (folder / LISTING).write_text(write_rows(material.rows, root.absolute()), encoding="utf-8")
-    return folder
 
 
 def _fault(root: Path, row: Row) -> str:
@@ -151,4 +141,5 @@ def _counted(task: str, rows: Sequence[Row], left_out: int) -> Material:
         if row.is_clip and not row.attack:
             persons["clips"].add(row.group)
     groups = {kind: frozenset(found) for kind, found in persons.items()}
-    return Material(task, rows, pictures, clips, groups, left_out)
+    held_out = frozenset(row.group for row in rows if row.held_out)
+    return Material(task, rows, pictures, clips, groups, held_out, left_out)

@@ -15,15 +15,14 @@ from guard.core.units import Seconds
 STEP = re.compile(r"(?P<what>.*?)\b(?P<done>\d+)/(?P<all>\d+)\b")
 """Progress in a recipe's lines, as ``step 50/1600 loss 0.31``."""
 
-NOISE = re.compile(r"[IWE]\d{4} [\d:.]+ |INFO: |WARNING: |.*━")
-"""What MediaPipe's library says of itself, and bars of the recipe's own."""
+NOISE = re.compile(r"[IWE]\d{4} [\d:.]+ |INFO: |WARNING: ")
+"""What MediaPipe's library says of itself."""
 
-TROUBLE = re.compile(
-    r"(?:guard\.core\.errors\.\w+: |(?:\w+\.)*(?=[A-Z]\w*(?:Error|Exception)\b))(?P<said>.+)"
-)
-"""The line of a traceback that says what went wrong."""
+TRACEBACK = "Traceback (most recent call last)"
+OURS = re.compile(r"^guard\.core\.errors\.\w+: ")
+"""Before the words of an error of the package, which need no name."""
 
-LAST_LINES = 20
+LAST_LINES = 100
 PATIENCE: Seconds = 10.0
 LOOK: Seconds = 0.5
 """How often it is asked whether it has ended, while it says nothing."""
@@ -53,8 +52,7 @@ def run_recipe(command: Sequence[str], on_line: OnLine) -> None:
 
 def _failure(status: int, last: Sequence[str]) -> str:
     """What went wrong, and how to go on."""
-    said = next((found["said"] for line in reversed(last) if (found := TROUBLE.match(line))), "")
-    how = said or (last[-1] if last else f"it ended with status {status}")
+    how = OURS.sub("", _error(last)) or f"it ended with status {status}"
     if status == -signal.SIGKILL:
         how = "it was killed, as a machine does that runs out of memory"
     elif status < 0:
@@ -62,6 +60,13 @@ def _failure(status: int, last: Sequence[str]) -> str:
     return (
         f"the training run failed: {how.rstrip('.')}; mend that, then the same command with --resume goes on"
     )
+
+
+def _error(last: Sequence[str]) -> str:
+    """What the last traceback ends with, else the last line; empty where nothing was said."""
+    starts = [at for at, line in enumerate(last) if TRACEBACK in line]
+    behind = last[starts[-1] + 1 :] if starts else ()
+    return next((line for line in behind if not line.startswith(" ")), last[-1] if last else "")
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:

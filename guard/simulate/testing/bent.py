@@ -114,7 +114,7 @@ class BentPrint(Iterator[Picture]):
 
     def _held(self, projection: NDArray[np.float64], roll: Roll) -> NDArray[np.float32]:
         """Where the thumbs lie in the frame: their tips on the paper, but they do not bend with it."""
-        ends = self._grip.ends * np.float32(self._sheet.shape[0])
+        ends = self._grip.ends
         straight = apply_homography(flat(projection), ends)
         return straight + (self._shown(ends, projection, roll) - straight)[:, 1:]
 

@@ -45,12 +45,15 @@ class _Sprite:
 class Grip:
     """Fingers of one hand, or two, that hold something."""
 
-    def __init__(self, fingers: Sequence[Finger], height: float, rng: np.random.Generator) -> None:
-        """``height``: about how many px of the frame the held thing is high."""
+    def __init__(
+        self, fingers: Sequence[Finger], height: float, seen: float, rng: np.random.Generator
+    ) -> None:
+        """``height``: of the held thing, in px of its own; ``seen``: about the same in px of the frame."""
         tone = skin_tone(rng)
-        self.ends = np.array([(finger.root, finger.tip) for finger in fingers], np.float32)
-        """(fingers, 2, 2): each one's root and tip, x and y in heights of what they hold."""
-        self._sprites = [_drawn(finger, height, tone, rng) for finger in fingers]
+        ends = np.array([(finger.root, finger.tip) for finger in fingers], np.float32)
+        self.ends = ends * np.float32(height)
+        """(fingers, 2, 2): each one's root and tip, x and y in px of what they hold."""
+        self._sprites = [_drawn(finger, seen, tone, rng) for finger in fingers]
 
     def lay(self, picture: Picture, ends: NDArray[np.float32]) -> None:
         """Draw them into the picture; ``ends`` as the attribute, in px of the picture."""

@@ -72,7 +72,7 @@ class HeldPhoto(Iterator[Picture]):
         sheet = self._sheet.shape[1], self._sheet.shape[0]
         matrix = flat(project(self._size, sheet, away, turn(roll, yaw, pitch)))
         scene = self._compose(self._lit(yaw - pitch), matrix)
-        self._grip.lay(scene, apply_homography(matrix, self._grip.ends * np.float32(sheet[1])))
+        self._grip.lay(scene, apply_homography(matrix, self._grip.ends))
         return self._sensor.expose(scene, time)
 
     def _lit(self, tilt: float) -> Picture:
@@ -131,15 +131,15 @@ def printed(photo: Picture, size: tuple[int, int], rng: np.random.Generator) -> 
     return np.clip(np.asarray(framed) + texture, 0, 255).astype(np.uint8)
 
 
-def thumbs(sheet: Picture, height: float, rng: np.random.Generator) -> Grip:
-    """Two hands from below, a thumb over either edge of a sheet that is seen about ``height`` px high."""
+def thumbs(sheet: Picture, seen: float, rng: np.random.Generator) -> Grip:
+    """Two hands from below, a thumb over either edge of a sheet, about ``seen`` px high in the frame."""
     width = sheet.shape[1] / sheet.shape[0]
     held = []
     for edge, inwards in ((0.0, 1), (width, -1)):
         y, reach = rng.uniform(0.7, 0.83), rng.uniform(0.05, 0.1)
         root = edge - rng.uniform(0.15, 0.3) * inwards, 1.25
         held.append(Finger(root, (edge + reach * inwards, y), 0.1))
-    return Grip(held, height, rng)
+    return Grip(held, sheet.shape[0], seen, rng)
 
 
 def _sheen(sheet: Picture, rng: np.random.Generator) -> Picture:

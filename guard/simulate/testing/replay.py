@@ -115,30 +115,31 @@ class Replay(Iterator[Picture]):
         self._tone = _tone(self._display)
         self._room = room(size, rng)
         self._glare = _glare(size, self._display.glare, self._room, rng)
-        self._grip = _grip(self._display, aspect, size[1], rng) if self._display.sway else None
+        sway = self._display.sway
+        grip = _grip(self._display, aspect, size[1], rng) if sway else None
         self._stand = (rng.uniform(-1, 1, 6) * (0.015, 0.015, 0.02, 0.012, 0.07, 0.04)).tolist()
-        self._hand = Hand(rng, self._display.sway) if self._display.sway else None
+        self._held = None if grip is None else (Hand(rng, sway), grip)
+        """None on a stand."""
         self._refresh = Drift(rng, (1.6, 0.25), (0.05, 0.35))
         self._refresh_hz = float(rng.choice([-1, 1]) * rng.uniform(0.12, 0.4))
         self._ghost = Drift(rng, (0.25,), (0.4, 2.0))
         self._sensor = Sensor(rng, size, noise)
         self._lattice = Lattice(size)
         self._stripes = _stripes(self._display.blur), _lines(self._display.blur)
-        self._steady = None if self._hand else self._view(self._stand)
+        self._steady = None if self._held else self._view(self._stand)
 
     def __next__(self) -> Picture:
         """The next frame."""
         time = self._count / self._fps
         self._count += 1
-        pose = self._stand if self._hand is None else np.add(self._stand, self._hand.at(time)).tolist()
+        pose = self._stand if self._held is None else np.add(self._stand, self._held[0].at(time)).tolist()
         view = self._steady or self._view(pose)
         glowing = self._glow(self._exposed(time), view, time)
         lit = cv2.add(glowing, self._reflected(pose))
         seen = laid(np.asarray(lit, np.uint8), self._room, view.inside)
-        if self._grip is not None:
-            self._grip.lay(
-                seen, apply_homography(view.homography, self._grip.ends * np.float32(self._pixels[1]))
-            )
+        if self._held is not None:
+            grip = self._held[1]
+            grip.lay(seen, apply_homography(view.homography, grip.ends))
         return self._sensor.expose(seen, time)
 
     def _exposed(self, time: Seconds) -> Picture:
@@ -198,7 +199,7 @@ def _grip(display: Display, aspect: float, height: int, rng: np.random.Generator
     thumb = Finger((left - rng.uniform(0.08, 0.16), 1.25), (left + rng.uniform(0.04, 0.1), 0.72), 0.1)
     tips = [(right - rng.uniform(0.03, 0.07), y + rng.uniform(-0.008, 0.008)) for y in (0.56, 0.66, 0.76)]
     fingers = [Finger((right + 0.06, tip[1] + 0.015), tip, 0.085) for tip in tips]
-    return Grip([thumb, *fingers], display.fill * height, rng)
+    return Grip([thumb, *fingers], display.rows, display.fill * height, rng)
 
 
 def _tone(display: Display) -> NDArray[np.uint8]:

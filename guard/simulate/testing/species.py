@@ -59,6 +59,10 @@ class Species:
     switched_at: Seconds = 0.0
     """When it begins where nobody says: before that it is bona fide."""
 
+    def begins(self, at: Seconds | None) -> Seconds:
+        """When it begins: at ``at``, where somebody says so."""
+        return self.switched_at if at is None else at
+
 
 PHOTO_IN_HAND = Species(
     "photo-in-hand:test", Family.PRESENTATION, "A still photo held to the camera.", Needs.STILL
@@ -229,8 +233,7 @@ def open_species(
     same frames. What takes long, or fails, happens here and not at the first frame. Raises ShapeError where
     the material lacks what the species needs.
     """
-    begins = species.switched_at if attack_at is None else attack_at
-    before = round(begins * fps)
+    before = round(species.begins(attack_at) * fps)
     _require(species, material, switched=before > 0)
     if species in _OVERLAYS:
         person = Extension(material.person.clip, size, seed, fps)

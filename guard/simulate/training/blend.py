@@ -182,15 +182,15 @@ def _bent(
     source: Picture, source_points: Points, points: Points, shape: tuple[int, int]
 ) -> tuple[Picture, Mask]:
     """The source fitted by a map of second degree, so that mouth and eyes lie nearer to the target's."""
-    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float64)
     factors = _least_squares(_second_degree(*points.T.astype(np.float64)), source_points)
-    across, down = (_second_degree(columns, rows) @ factors.astype(np.float32)).transpose(2, 0, 1)
+    across, down = (_second_degree(columns, rows) @ factors).astype(np.float32).transpose(2, 0, 1)
     fitted = cv2.remap(source, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     covered = cv2.remap(np.ones(source.shape[:2], np.float32), across, down, cv2.INTER_LINEAR)
     return np.asarray(fitted, np.uint8), blur(np.asarray(covered, np.float32), 2.0)
 
 
-def _second_degree(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.floating]:
+def _second_degree(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
 
 

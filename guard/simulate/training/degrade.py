@@ -1,4 +1,4 @@
-"""What a call does to a picture before anybody judges it: light, small size, sensor noise, blur, coding.
+"""What happens to a picture before anybody judges it: small size, something before it, light, noise, coding.
 
 Drawn alike for bona fide pictures and attacks, so that none of it becomes the cue.
 """
@@ -47,12 +47,14 @@ def degrade(
 def carried(picture: Picture, call: Call, rng: np.random.Generator, recode: Recode | None = None) -> Picture:
     """Carry a square crop through a call and return it at the even size that it has there.
 
-    First that size (the rest is then cheap), then light, blur, sensor noise, coding. Without ``recode`` the
-    coding is JPEG.
+    First that size (the rest is then cheap), then what passes before it, light, blur, sensor noise, coding.
+    Without ``recode`` the coding is JPEG.
     """
     check_picture(picture)
-    whole = occluded(picture, rng) if chance(rng, 0.2 * call.strength) else picture
-    sent = _camera(resize(whole, *[_sent_px(picture.shape[1], call, rng)] * 2), call, rng)
+    sent = resize(picture, *[_sent_px(picture.shape[1], call, rng)] * 2)
+    if chance(rng, 0.2 * call.strength):
+        sent = occluded(sent, rng)
+    sent = _camera(sent, call, rng)
     if chance(rng, 0.6 * call.strength):
         sent = sensor_noise(sent, rng.uniform(1, 8) * call.strength, rng)
     if chance(rng, 0.25 + 0.6 * call.strength):

@@ -2,14 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import TypeAlias
 
 from guard.core.errors import ConfigError
-from guard.simulate.training.split import SIDES, placed
+from guard.core.types import Family
+from guard.simulate.training.split import is_held_out
 
 LISTING = "MANIFEST.tsv"
 COLUMNS = ("path", "label")
@@ -20,7 +21,10 @@ LABELS: Mapping[str, bool] = MappingProxyType(
 )
 """Whether a label means an attack."""
 
-FAMILIES = ("presentation", "manipulation")
+SIDES: Mapping[str, bool] = MappingProxyType({"yes": True, "no": False})
+"""Column ``held_out``, and what it means."""
+
+FAMILIES = (Family.PRESENTATION, Family.MANIPULATION)
 """Column ``family``: which engine an attack is for."""
 
 CLIPS = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"})
@@ -43,22 +47,25 @@ class Row:
     """Below the folder of the listing."""
     attack: bool
     group: str
-    """Who it is, or where it is from: never on both sides of a split. The path where nobody says.
-
-    Where column ``held_out`` says so, ``placed`` on a side.
-    """
+    """Who it is, or where it is from: never on both sides of a split. The path where nobody says."""
+    held_out: bool
+    """Kept for validation: as column ``held_out`` says of the group, else ``is_held_out``."""
     species: str = ""
     """Column ``attack``: what kind of attack."""
     source: str = ""
     """Whose pictures they are."""
     note: str = ""
-    family: str = ""
-    """Column ``family``, of attacks: which of ``FAMILIES``; empty where nobody says."""
+    family: Family | None = None
+    """Of an attack, one of ``FAMILIES``; None where nobody says."""
 
     @property
     def is_clip(self) -> bool:
         """By its ending."""
         return PurePath(self.path).suffix.lower() in CLIPS
+
+    def is_for(self, task: str) -> bool:
+        """Whether an engine of this task may learn from it: from all but an attack of another family."""
+        return self.family in {None, task}
 
 
 def read_rows(content: bytes, name: str, *, grouped: bool = False) -> list[Row]:
@@ -91,18 +98,6 @@ def read_rows(content: bytes, name: str, *, grouped: bool = False) -> list[Row]:
     return [_row(line, fields, sides) for line, fields in table]
 
 
-def write_rows(rows: Iterable[Row], root: PurePath) -> str:
-    """A listing of these rows, which lie below ``root``, for any place."""
-    lines = ["path\tlabel\tgroup\theld_out\tattack\tfamily\tsource\tnote"]
-    for row in rows:
-        label = "attack" if row.attack else "bona_fide"
-        group = row.group if "\t" in row.group else f"{row.group}\t"  # its side stands behind the tab
-        lines.append(
-            "\t".join((str(root / row.path), label, group, row.species, row.family, row.source, row.note))
-        )
-    return "\n".join(lines) + "\n"
-
-
 def refuse(name: str, faults: Sequence[str]) -> None:
     """Raise ConfigError with the first faults and the number of the others, if there are any."""
     if faults:
@@ -119,18 +114,18 @@ def _fault(fields: Fields, *, grouped: bool) -> str:
         return "expected who it is under `group`, got nothing"
     for column, known in (("held_out", SIDES), ("family", FAMILIES)):
         said = fields.get(column) or ""
-        if grouped and said and said not in known:
+        if said and said not in known:
             return f"expected {' or '.join(known)} or nothing under `{column}`, got {said!a}"
     return "" if path else "expected a file, got ''"
 
 
-def _sides(name: str, table: Sequence[tuple[int, Fields]]) -> dict[str, str]:
-    """The side of each group that is placed on one; raise ConfigError where one is placed on both."""
-    sides: dict[str, str] = {}
+def _sides(name: str, table: Sequence[tuple[int, Fields]]) -> dict[str, bool]:
+    """Whether a group is held out, of those of which column ``held_out`` says it; refuse both of one."""
+    sides: dict[str, bool] = {}
     faults = []
     for line, fields in table:
-        group, side = _group(fields), fields.get("held_out") or ""
-        if side in SIDES and sides.setdefault(group, side) != side:
+        group, said = _group(fields), fields.get("held_out")
+        if said and sides.setdefault(group, SIDES[said]) != SIDES[said]:
             faults.append(f"line {line}: expected all of a group held out or none, got both for {group!a}")
     refuse(name, faults)
     return sides
@@ -140,10 +135,9 @@ def _group(fields: Fields) -> str:
     return fields.get("group") or fields["path"] or ""
 
 
-def _row(line: int, fields: Fields, sides: Mapping[str, str]) -> Row:
-    species, source, note, family = (
-        fields.get(name) or "" for name in ("attack", "source", "note", "family")
-    )
-    group, attack = _group(fields), LABELS[fields["label"] or ""]
-    group = placed(group, sides.get(group, ""))
-    return Row(line, fields["path"] or "", attack, group, species, source, note, family if attack else "")
+def _row(line: int, fields: Fields, sides: Mapping[str, bool]) -> Row:
+    species, source, note = (fields.get(name) or "" for name in ("attack", "source", "note"))
+    group, attack, said = _group(fields), LABELS[fields["label"] or ""], fields.get("family")
+    held_out = sides[group] if group in sides else is_held_out(group)
+    family = Family(said) if attack and said else None
+    return Row(line, fields["path"] or "", attack, group, held_out, species, source, note, family)

@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from guard.cli.train.material import Least, hand_over, read_material
+from guard.cli.train.material import Least, read_material
 from guard.core.errors import ConfigError, EnvironmentProblem
-from guard.simulate.training.listing import read_rows
 from guard.simulate.training.split import is_held_out
 
 pytestmark = pytest.mark.unit
@@ -67,7 +66,7 @@ def test_all_that_is_short_is_told_at_once(tmp_path: Path):
         "200 bona fide pictures (a clip counts as ten), got 1",
         "50 pictures of attacks, or none (same), got 1",
         "8 persons to learn from, got 1",
-        "2 persons kept to judge by (15 in 100, by a hash of `group`), got 0",
+        "2 persons kept to judge by, got 0",
         "1 persons in bona fide clips to learn from, got 0",
         "1 attacked persons kept to judge by, got 0",
         "say who is kept to judge by in a column `held_out`: yes or no",
@@ -153,14 +152,14 @@ def test_a_small_set_says_itself_who_is_kept(tmp_path: Path):
     least = Least(pictures=40, learned=3, held_out=1)
     with pytest.raises(ConfigError, match="1 persons in bona fide clips kept to judge by, got 0"):
         read_material(write(tmp_path, rows, FEW), "presentation").require(least)
-    placed = [(*row[:3], "no") for row in rows[:2]] + [(*rows[2][:3], "yes"), rows[3]]
-    material = read_material(write(tmp_path, placed, FEW), "presentation")
+    told = [(*row[:3], "no") for row in rows[:2]] + [(*rows[2][:3], "yes"), rows[3]]
+    material = read_material(write(tmp_path, told, FEW), "presentation")
     material.require(least)
-    assert material.placed == f"{LEARNED[0]}: no, {LEARNED[1]}: no, {LEARNED[2]}: yes"
+    assert material.held_out == {LEARNED[2]}
     assert str(material).endswith("4 persons, 1 of them kept to judge by")
 
 
-def test_attacks_of_another_family_are_left_out_and_handed_to_no_recipe(tmp_path: Path):
+def test_attacks_of_another_family_are_left_out(tmp_path: Path):
     rows = [
         ("a.jpg", "live", "x", "yes", ""),
         ("b.jpg", "attack", "x", "", "manipulation"),
@@ -171,14 +170,16 @@ def test_attacks_of_another_family_are_left_out_and_handed_to_no_recipe(tmp_path
     material = read_material(write(tmp_path, rows, FEW), "presentation")
     assert (material.pictures["bona_fide"], material.pictures["attack"], material.left_out) == (2, 2, 1)
     assert "1 attacks of another family left out" in str(material)
-    folder = hand_over(material, tmp_path, tmp_path / "taken")
-    handed = read_rows((folder / "MANIFEST.tsv").read_bytes(), "handed", grouped=True)
-    assert [row.path for row in handed] == [str(tmp_path / f"{name}.jpg") for name in "acde"]
-    assert {row.group for row in handed} == {row.group for row in material.rows}
-    assert all(is_held_out(row.group) for row in handed)
+    assert [row.path for row in material.rows] == ["a.jpg", "c.jpg", "d.jpg", "e.jpg"]
 
 
-def test_where_nothing_is_left_out_the_recipe_reads_the_folder_itself(tmp_path: Path):
-    material = read_material(write(tmp_path, [("a.jpg", "live", "x")]), "presentation")
-    assert hand_over(material, tmp_path, tmp_path / "taken") == tmp_path
-    assert not (tmp_path / "taken").exists()
+def test_the_digest_is_of_what_is_learned_from(tmp_path: Path):
+    rows = [("a.jpg", "live", "x", "", ""), ("b.jpg", "attack", "x", "", "manipulation")]
+    changed = [
+        [(*rows[0][:3], "yes", ""), rows[1]],
+        [rows[0], (*rows[1][:4], "")],
+        [*rows, ("c.jpg", "live", "y", "", "")],
+    ]
+    digests = [read_material(write(tmp_path, now, FEW), "manipulation").digest for now in (rows, *changed)]
+    assert len(set(digests)) == 4
+    assert read_material(write(tmp_path, rows, FEW), "manipulation").digest == digests[0]

@@ -34,7 +34,7 @@ def test_every_line_is_told():
 
 def test_what_libraries_say_of_themselves_is_left_out():
     lines: list[str] = []
-    noise = "print('W0000 00:00:1.1 7 x.cc:1] Sets'); print('INFO: Created'); print('\u2501 9%')"
+    noise = "print('W0000 00:00:1.1 7 x.cc:1] Sets'); print('INFO: Created')"
     run_recipe(recipe(f"{noise}; print('Weights: 5')"), lines.append)
     assert lines == ["Weights: 5"]
 
@@ -51,7 +51,16 @@ GO_ON = "; mend that, then the same command with --resume goes on"
             "from guard.core.errors import MediaError; raise MediaError('cannot read a.jpg.')",
             "cannot read a.jpg",
         ),
-        ("import subprocess; raise subprocess.SubprocessError('x')", "SubprocessError: x"),
+        ("import subprocess; raise subprocess.SubprocessError('x')", "subprocess.SubprocessError: x"),
+        ("print('ValueError: an earlier one'); import sys; sys.exit('no room left')", "no room left"),
+        (
+            "try: 1/0\nexcept ZeroDivisionError as e: raise KeyError('a\\nb\\nc') from e",
+            "KeyError: 'a\\nb\\nc'",
+        ),
+        (
+            "exit('Original Traceback (most recent call last):\\n  File\\nOSError: x\\n\\nend')",
+            "OSError: x",
+        ),
         ("import sys; print('W0000 00:00:1.1 7 x.cc:1] Sets'); sys.exit(3)", "it ended with status 3"),
         (
             "print('step 3/4'); import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
@@ -62,7 +71,18 @@ GO_ON = "; mend that, then the same command with --resume goes on"
             "it was ended by signal 6 (Aborted): it ended with status -6",
         ),
     ],
-    ids=["last line", "traceback", "ours", "dotted", "silent", "killed", "aborted"],
+    ids=[
+        "last line",
+        "traceback",
+        "ours",
+        "dotted",
+        "an earlier line",
+        "chained",
+        "of a worker",
+        "silent",
+        "killed",
+        "aborted",
+    ],
 )
 def test_a_failure_tells_what_failed_and_how_to_go_on(code: str, told: str):
     with pytest.raises(ModelError) as caught:

@@ -45,7 +45,7 @@ def test_thumbs_lie_on_the_bent_paper_but_do_not_bend() -> None:
     made = BentPrint(PHOTO, (176, 144), 1)
     roll, projection = Roll(0.006, 0.3, 5.0), made._projection(0.5)
     held = made._held(projection, roll)
-    tips = made._grip.ends[:, 1] * made._sheet.shape[0]
+    tips = made._grip.ends[:, 1]
     assert held[:, 1] == pytest.approx(made._shown(tips, projection, roll), abs=1e-3)
     straight = made._held(projection, Roll(1e-9, 0.3, 5.0))
     lengths = [np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) for ends in (held, straight)]

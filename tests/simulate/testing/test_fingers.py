@@ -17,8 +17,8 @@ LONG = Finger((0.0, 0.5), (0.9, 0.5), 0.1)
 def held(finger: Finger = FINGER, seed: int = 1, moved: tuple[float, float] = (0, 0)) -> Picture:
     """White paper of 200 px with one finger."""
     picture = np.full((HEIGHT, HEIGHT, 3), PAPER, np.uint8)
-    grip = Grip([finger], HEIGHT, np.random.default_rng(seed))
-    grip.lay(picture, grip.ends * np.float32(HEIGHT) + np.array(moved, np.float32))
+    grip = Grip([finger], HEIGHT, HEIGHT, np.random.default_rng(seed))
+    grip.lay(picture, grip.ends + np.array(moved, np.float32))
     return picture
 
 
@@ -79,6 +79,6 @@ def test_it_moves_with_what_it_holds_and_may_leave_the_picture() -> None:
 
 
 def test_each_finger_has_its_place() -> None:
-    grip = Grip([FINGER, LONG], HEIGHT, np.random.default_rng(1))
+    grip = Grip([FINGER, LONG], 1000, HEIGHT, np.random.default_rng(1))
     assert grip.ends.shape == (2, 2, 2)
-    assert grip.ends[1] == pytest.approx(np.array([[0.0, 0.5], [0.9, 0.5]]))
+    assert grip.ends[1] == pytest.approx(np.array([[0, 500], [900, 500]]))

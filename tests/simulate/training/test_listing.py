@@ -1,16 +1,17 @@
 """MANIFEST.tsv, as people's programs write it."""
 
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 import pytest
 
 from guard.core.errors import ConfigError
-from guard.simulate.training.listing import Row, read_rows, write_rows
-from guard.simulate.training.split import is_held_out, placed
+from guard.core.types import Family
+from guard.simulate.training.listing import Row, read_rows
+from guard.simulate.training.split import HELD_OUT_CLIPS, is_held_out
 
 pytestmark = pytest.mark.unit
 
+PLAIN = Row(2, "a.jpg", attack=False, group="x", held_out=False)
 HEAD = b"path\tlabel\tgroup\n"
 PLACED = b"path\tlabel\tgroup\theld_out\tfamily\n"
 
@@ -22,8 +23,8 @@ def test_rows_have_a_class_a_person_and_what_else_is_known():
     )
     rows = read_rows(table.encode(), "list")
     assert rows == [
-        Row(2, "a.jpg", attack=True, group="x", species="print", source="here", note="in the sun"),
-        Row(3, "b.MOV", attack=False, group="y"),
+        replace(PLAIN, attack=True, species="print", source="here", note="in the sun"),
+        replace(PLAIN, line=3, path="b.MOV", group="y"),
     ]
     assert [row.is_clip for row in rows] == [False, True]
 
@@ -37,7 +38,7 @@ def test_who_is_not_named_is_a_group_of_its_own(table: bytes):
 
 def test_a_byte_order_mark_and_line_ends_of_windows_do_no_harm():
     content = b"\xef\xbb\xbf" + (HEAD + b"a.jpg\tlive\tx\n").replace(b"\n", b"\r\n")
-    assert read_rows(content, "list") == [Row(2, "a.jpg", attack=False, group="x")]
+    assert read_rows(content, "list") == [PLAIN]
 
 
 def test_a_quote_is_a_letter_and_swallows_no_lines():
@@ -85,24 +86,25 @@ def test_anything_else_is_told(content: bytes, told: str):
         read_rows(content, "list", grouped=True)
 
 
-def test_one_row_places_its_whole_group():
-    table = PLACED + b"a.jpg\tlive\tx\t\t\nb.jpg\tlive\tx\tyes\t\nc.jpg\tlive\ty\tno\t\nd.jpg\tlive\tz\t\t\n"
-    groups = [row.group for row in read_rows(table, "list")]
-    assert groups == [placed("x", "yes"), placed("x", "yes"), placed("y", "no"), "z"]
-    assert [is_held_out(group) for group in groups[:3]] == [True, True, False]
+def test_one_row_says_it_of_its_whole_group_and_else_the_hash_does():
+    clip = min(HELD_OUT_CLIPS).encode()
+    table = PLACED + b"a.jpg\tlive\tx\t\t\nb.jpg\tlive\tx\tyes\t\nc.mp4\tlive\t" + clip + b"\tno\t\n"
+    table += b"".join(b"%d.jpg\tlive\tperson %d\t\t\n" % (number, number) for number in range(20))
+    rows = read_rows(table, "list")
+    assert [row.held_out for row in rows[:3]] == [True, True, False]
+    assert [row.held_out for row in rows[3:]] == [is_held_out(row.group) for row in rows[3:]]
+    assert len({row.held_out for row in rows[3:]}) == 2
 
 
-def test_other_tables_may_use_these_columns_for_something_else():
-    (row,) = read_rows(PLACED + b"a.jpg\tfake\tx\tmaybe\tvoice\n", "list")
-    assert (row.group, row.family) == ("x", "voice")
+def test_only_attacks_are_of_a_family_and_for_its_task_alone():
+    table = PLACED + b"a.jpg\tfake\tx\t\tmanipulation\nb.jpg\tlive\tx\t\tmanipulation\nc.jpg\tfake\tx\t\t\n"
+    rows = read_rows(table, "list")
+    assert [row.family for row in rows] == [Family.MANIPULATION, None, None]
+    assert [row.is_for("presentation") for row in rows] == [False, True, True]
+    assert all(row.is_for("manipulation") for row in rows)
 
 
-def test_rows_are_written_as_they_were_read():
-    table = (
-        "path\tlabel\tattack\tgroup\tsource\tnote\theld_out\tfamily\n"
-        'a.jpg\tfake\tprint\tx\there\t"in" the sun\tyes\tpresentation\nb.MOV\tlive\t\ty\t\t\t\tmanipulation\n'
-    )
-    rows = read_rows(table.encode(), "list")
-    again = read_rows(write_rows(rows, PurePosixPath("/calls")).encode(), "list")
-    assert [replace(row, path=f"/calls/{row.path}") for row in rows] == again
-    assert [row.family for row in rows] == ["presentation", ""]
+@pytest.mark.parametrize("cells", [b"maybe\t", b"\tinjection"])
+def test_what_these_columns_cannot_say_is_told_of_any_table(cells: bytes):
+    with pytest.raises(ConfigError, match=r"^list: line 2: expected .* or nothing under "):
+        read_rows(PLACED + b"a.jpg\tfake\t\t" + cells + b"\n", "list")

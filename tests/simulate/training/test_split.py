@@ -2,7 +2,7 @@
 
 import pytest
 
-from guard.simulate.training.split import HELD_OUT_CLIPS, is_held_out, is_learned_from, placed
+from guard.simulate.training.split import HELD_OUT_CLIPS, is_held_out, is_learned_from
 
 pytestmark = pytest.mark.unit
 
@@ -17,14 +17,6 @@ def test_only_a_recipe_that_reads_clips_learned_from_one_and_never_from_a_held_o
     assert is_learned_from("presentation", "liveportrait_d0")
     assert not is_learned_from("presentation", "liveportrait_d9")
     assert not is_learned_from("manipulation", "liveportrait_d0")
-
-
-def test_a_manifest_places_whom_it_names_and_the_hash_everybody_else():
-    for number in range(50):
-        group = f"person {number}"
-        assert is_held_out(placed(group, "yes"))
-        assert not is_held_out(placed(group, "no"))
-        assert placed(group, "") == group
 
 
 def test_the_projects_own_split_stays_as_it_was_when_its_engines_were_made():
