@@ -29,7 +29,7 @@ from _shared.faces import Faces, face_within, frame, load_faces, window
 
 from guard.simulate.training.blend import difference_mask, landmark_swap, part_swap, self_blend
 from guard.simulate.training.degrade import Call, carried, degrade
-from guard.simulate.training.pictures import Mask, Picture, Points, chance
+from guard.simulate.training.pictures import Mask, Picture, Points, chance, resize
 
 CANVAS_SCALE = 1.2
 CANVAS_PX = 224
@@ -40,7 +40,7 @@ CARD = artefact.Card(
     licence="research use only; the recipe is Apache-2.0, these weights are not",
     data_terms="research use only: trained on DFDC crops and FFHQ/StyleGAN pictures,"
     " started from ImageNet weights",
-    size=160,
+    size=128,
     scale=1.0,
 )
 SEED = 20
@@ -77,6 +77,7 @@ PHASES = (
     Phase(0, "broad", 3400, 1e-3, 128, (0.15, 0.35), 80),
     Phase(1, "fine", 1300, 4e-4, 160, (0.35, 0.7), 56),  # more pixels once the net knows what to look for
     Phase(2, "rough", 800, 3e-4, 160, (0.7, 0.95), 48),  # and what little of it the poorest calls leave
+    Phase(3, "small", 600, 3e-4, 128, (0.5, 0.9), 48),  # at the size of the faces in most calls
 )
 MIX = {"dfdc": 7, "self-blends": 4, "landmark-swaps": 4, "stylegan": 2}
 """Attacks in each batch of 34, each beside its own base, the last beside a photograph of somebody."""
@@ -199,7 +200,10 @@ def framed(rng: Rng) -> tuple[float, tuple[float, float], bool]:
 def shown(canvas: Picture, call: Call, rng: Rng, size: int = CARD.size) -> Picture:
     """A canvas as the net sees it in a call: framed with some slack, degraded, ``size`` px."""
     zoom, shift, flip = framed(rng)
-    return degrade(frame(canvas, FRAMED_PX, zoom, shift, flip=flip), size, call, rng, codec.recode)
+    seen = frame(canvas, FRAMED_PX, zoom, shift, flip=flip)
+    if chance(rng, 0.3 * call.strength):  # a camera of few pixels, or a zoom that has none
+        seen = resize(resize(seen, *[int(rng.integers(40, 100))] * 2), FRAMED_PX, FRAMED_PX)
+    return degrade(seen, size, call, rng, codec.recode)
 
 
 def cells(mask: Mask, rng: Rng, size: int) -> NDArray[np.float32]:

@@ -36,7 +36,7 @@ from guard.simulate.training.scene import place
 CANVAS_SCALE = 2.2
 CARD = artefact.Card(
     name="face-presentation",
-    version="0.2.0",
+    version="0.2.1",
     task="presentation",
     licence="research use only; the recipe is Apache-2.0, these weights are not",
     data_terms="research use only: trained on FFHQ/StyleGAN pictures, DFDC crops, clips of LivePortrait"
