@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 
 from _shared.corpus import Picture
@@ -14,21 +15,43 @@ _TIME_BASE = Fraction(1, 30)
 
 def recode(picture: Picture, rng: np.random.Generator) -> Picture:
     """One picture, even sides, through VP8 or H.264 at random quality: a keyframe or the one after it."""
-    if chance(rng, 0.6):
-        quantiser = int(rng.integers(18, 52))
-        options = {"qmin": str(quantiser), "qmax": str(quantiser), "crf": str(quantiser)}
-        trip = _trip("libvpx", options, [picture] * int(rng.integers(1, 3)), "5M")
-    else:
-        trip = _trip(
-            "libx264", {"crf": str(int(rng.integers(20, 39)))}, [picture] * int(rng.integers(1, 3)), None
-        )
-    *_, last = trip
-    return last
+    vp8 = chance(rng, 0.6)
+    quantiser = int(rng.integers(18, 52) if vp8 else rng.integers(20, 39))
+    return _last([picture] * int(rng.integers(1, 3)), quantiser, vp8=vp8)
+
+
+def recode_moving(picture: Picture, rng: np.random.Generator) -> Picture:
+    """One picture, even sides, as the last of two to six of a face that shifts, turns and nears a little.
+
+    As in a call, most of it is then predicted from coded pictures and not coded anew.
+    """
+    height, width = picture.shape[:2]
+    count = int(rng.integers(2, 7))
+    step = rng.normal(0, 0.006, 2) * width
+    zoom, turn = rng.normal(0, 0.003), rng.normal(0, 0.4)
+    seen = []
+    for back in range(count - 1, 0, -1):
+        moved = cv2.getRotationMatrix2D((width / 2, height / 2), turn * back, 1 + zoom * back)
+        moved[:, 2] += step * back
+        seen.append(cv2.warpAffine(picture, moved, (width, height), borderMode=cv2.BORDER_REFLECT_101))
+    vp8 = chance(rng, 0.6)
+    quantiser = int(rng.integers(16, 50) if vp8 else rng.integers(19, 38))
+    return _last([*seen, picture], quantiser, vp8=vp8)
 
 
 def recode_clip(frames: Iterable[Picture], kbit_s: int) -> Iterator[Picture]:
     """A clip through VP8 as a call codes it: one pass, real time, ``kbit_s`` kilobits a second."""
     return _trip("libvpx", {"error-resilient": "1"}, frames, f"{kbit_s}k")
+
+
+def _last(pictures: Iterable[Picture], quantiser: int, *, vp8: bool) -> Picture:
+    """What the last picture looks like after its codec at a fixed quantiser (VP8) or rate factor (H.264)."""
+    if vp8:
+        options = {"qmin": str(quantiser), "qmax": str(quantiser), "crf": str(quantiser)}
+        *_, last = _trip("libvpx", options, pictures, "5M")
+    else:
+        *_, last = _trip("libx264", {"crf": str(quantiser)}, pictures, None)
+    return last
 
 
 def _trip(
