@@ -11,8 +11,8 @@ repository. ``--without FAMILY`` leaves a family of attacks out, to see what the
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,10 +25,11 @@ from torch import nn
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
 
 from _shared import artefact, calls, codec, fitting, nets, trials
-from _shared.faces import Faces, face_within, frame, load_faces, window
+from _shared.faces import face_within, frame, load_faces, window
+from _shared.pairs import FAMILIES, PAIRS, Corpus, Pool, Rng, mixed
 
-from guard.simulate.training.blend import difference_mask, landmark_swap, part_swap, self_blend
-from guard.simulate.training.degrade import Call, carried, degrade
+from guard.simulate.training.blend import landmark_swap, self_blend
+from guard.simulate.training.degrade import Call, beautified, carried, degrade
 from guard.simulate.training.pictures import Mask, Picture, Points, chance, resize
 
 CANVAS_SCALE = 1.2
@@ -45,11 +46,10 @@ CARD = artefact.Card(
 )
 SEED = 20
 FRAMED_PX = 200
-FAMILIES = ("dfdc", "stylegan", "self-blends", "landmark-swaps")
+MIX = {"dfdc": 7, "self-blends": 4, "landmark-swaps": 4, "stylegan": 2}
+"""Attacks in each batch of 34, each beside its own base, the last beside a photograph of somebody."""
 
-Rng = np.random.Generator
-Face = tuple[Picture, Points, str]
-"""A picture, its landmarks, and who it is."""
+LIVE_MIX = {"dfdc": 7, "self-blends": 3, "landmark-swaps": 3, "stylegan": 2, "reenactments": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ class Phase:
     strength: tuple[float, float]
     """Largest of the poorer two thirds of the calls, at the start and from the middle of the phase on."""
     smallest_px: int
+    mix: Mapping[str, int] = field(default_factory=lambda: MIX)
+    live: bool = False
+    """Whether faces move through the codec, at times beautified, more of them photographs."""
+    smoothing: float = 0.05
+    """How far from 0 and 1 the answers lie that the net learns to give."""
 
     def call(self, step: int, rng: Rng) -> Call:
         """A call of this step: one in three is good, the others rougher and rougher until half time."""
@@ -78,57 +83,10 @@ PHASES = (
     Phase(1, "fine", 1300, 4e-4, 160, (0.35, 0.7), 56),  # more pixels once the net knows what to look for
     Phase(2, "rough", 800, 3e-4, 160, (0.7, 0.95), 48),  # and what little of it the poorest calls leave
     Phase(3, "small", 600, 3e-4, 128, (0.5, 0.9), 48),  # at the size of the faces in most calls
+    Phase(
+        4, "live", 1400, 4e-4, 128, (0.3, 0.65), 50, LIVE_MIX, live=True, smoothing=0.0
+    ),  # as a call carries them
 )
-MIX = {"dfdc": 7, "self-blends": 4, "landmark-swaps": 4, "stylegan": 2}
-"""Attacks in each batch of 34, each beside its own base, the last beside a photograph of somebody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """Indices to draw from on one side of the split by person."""
-
-    dfdc_bona_fide: NDArray[np.intp]
-    dfdc_attack: NDArray[np.intp]
-    ffhq: NDArray[np.intp]
-    stylegan: NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """Everything the recipe reads, and what is drawn from it."""
-
-    bona_fide: Faces
-    swaps: Faces
-    ffhq: Faces
-
-    def pool(self, *, held_out: bool) -> Pool:
-        """The training or the held-out people."""
-        return Pool(
-            self.bona_fide.where(attack=False, held_out=held_out),
-            self.swaps.where(attack=True, held_out=held_out),
-            self.ffhq.where(attack=False, held_out=held_out),
-            self.ffhq.where(attack=True, held_out=held_out),
-        )
-
-    def person(self, pool: Pool, rng: Rng, ffhq: float = 0.15) -> Face:
-        """A bona fide face, a share ``ffhq`` of them from FFHQ."""
-        faces, among = (self.ffhq, pool.ffhq) if chance(rng, ffhq) else (self.bona_fide, pool.dfdc_bona_fide)
-        at = rng.choice(among)
-        return np.asarray(faces.pictures[at]), faces.points[at], str(faces.group[at])
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A bona fide picture and an attack, and where the attack lies; NaN where nobody knows."""
-
-    base: Picture
-    attack: Picture
-    mask: Mask
-    points: Points
-    """Landmarks of the attack."""
-    who: str
-    same_call: bool = True
-    """Whether both go through one and the same call: so that only the attack differs."""
 
 
 def read_corpus(root: Path, work: Path, most: int | None) -> Corpus:
@@ -140,70 +98,21 @@ def read_corpus(root: Path, work: Path, most: int | None) -> Corpus:
     return Corpus(load("faces/dfdc_crops/bona_fide"), attacks, load("faces/ffhq_stylegan"))
 
 
-def dfdc_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
-    """A swap beside its original; at times only a part of it, laid in anew."""
-    at = rng.choice(pool.dfdc_attack)
-    swap, original = np.asarray(corpus.swaps.pictures[at]), np.asarray(corpus.swaps.originals[at])
-    points, who = corpus.swaps.points[at], str(corpus.swaps.group[at])
-    if not corpus.swaps.has_original[at]:
-        nowhere = np.full(swap.shape[:2], np.nan, np.float32)
-        return Pair(corpus.person(pool, rng)[0], swap, nowhere, points, who, same_call=False)
-    if chance(rng, 0.35):
-        return Pair(original, *part_swap(original, swap, points, rng), points, who)
-    return Pair(original, swap, difference_mask(original, swap), points, who)
-
-
-def self_blend_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
-    """A face blended with itself beside itself."""
-    base, points, who = corpus.person(pool, rng)
-    return Pair(base, *self_blend(base, points, rng), points, who)
-
-
-def landmark_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
-    """Another person's face laid over one, beside it."""
-    *target, who = corpus.person(pool, rng)
-    *source, _ = corpus.person(pool, rng)
-    return Pair(target[0], *landmark_swap(*target, *source, rng), target[1], who)
-
-
-def generated_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
-    """A StyleGAN face beside a photograph of somebody else."""
-    at = rng.choice(pool.stylegan)
-    generated = np.asarray(corpus.ffhq.pictures[at])
-    whole, photograph = np.ones(generated.shape[:2], np.float32), corpus.ffhq.pictures[rng.choice(pool.ffhq)]
-    points, who = corpus.ffhq.points[at], str(corpus.ffhq.group[at])
-    return Pair(np.asarray(photograph), generated, whole, points, who, same_call=False)
-
-
-PAIRS = {
-    "dfdc": dfdc_pair,
-    "self-blends": self_blend_pair,
-    "landmark-swaps": landmark_pair,
-    "stylegan": generated_pair,
-}
-
-
-def mixed(pool: Pool, left_out: set[str]) -> list[str]:
-    """The families of a batch, one name a pair: those that there is something of, 17 in all."""
-    here = {"dfdc": len(pool.dfdc_attack) > 0, "stylegan": len(pool.stylegan) > 0}
-    names = [name for name, count in MIX.items() for _ in range(count)]
-    left = [name for name in names if name not in left_out and here.get(name, True)]
-    return [left[at * len(left) // len(names)] for at in range(len(names))]
-
-
 def framed(rng: Rng) -> tuple[float, tuple[float, float], bool]:
     """Zoom, shift and whether mirrored: the slack of a tracker."""
     zoom = CARD.scale / CANVAS_SCALE * rng.uniform(0.88, 1.12)
     return zoom, (rng.uniform(-0.04, 0.04), rng.uniform(-0.04, 0.04)), chance(rng, 0.5)
 
 
-def shown(canvas: Picture, call: Call, rng: Rng, size: int = CARD.size) -> Picture:
+def shown(canvas: Picture, call: Call, rng: Rng, size: int = CARD.size, *, live: bool = False) -> Picture:
     """A canvas as the net sees it in a call: framed with some slack, degraded, ``size`` px."""
     zoom, shift, flip = framed(rng)
     seen = frame(canvas, FRAMED_PX, zoom, shift, flip=flip)
     if chance(rng, 0.3 * call.strength):  # a camera of few pixels, or a zoom that has none
         seen = resize(resize(seen, *[int(rng.integers(40, 100))] * 2), FRAMED_PX, FRAMED_PX)
-    return degrade(seen, size, call, rng, codec.recode)
+    if live and chance(rng, 0.2):
+        seen = beautified(seen, rng)
+    return degrade(seen, size, call, rng, codec.recode_moving if live else codec.recode)
 
 
 def cells(mask: Mask, rng: Rng, size: int) -> NDArray[np.float32]:
@@ -219,6 +128,7 @@ def training_batch(corpus: Corpus, pool: Pool, mix: Sequence[str], phase: Phase,
     """The pairs of a step, one for each name in ``mix``."""
     rng = np.random.default_rng((SEED, phase.number, step))
     pictures, masks = [], []
+    see = partial(shown, size=phase.size, live=phase.live)
     for family in mix:
         pair, seed = PAIRS[family](corpus, pool, rng), int(rng.integers(2**32))
         for canvas, mask, other in (
@@ -226,7 +136,7 @@ def training_batch(corpus: Corpus, pool: Pool, mix: Sequence[str], phase: Phase,
             (pair.attack, pair.mask, 0 if pair.same_call else 1),
         ):
             call = phase.call(step, np.random.default_rng(seed + other))
-            pictures.append(shown(canvas, call, np.random.default_rng((seed, other)), phase.size))
+            pictures.append(see(canvas, call, np.random.default_rng((seed, other))))
             masks.append(cells(mask, np.random.default_rng((seed, other)), phase.size))
     labels = np.tile(np.array([0, 1], np.float32), len(mix))
     return fitting.Batch(np.stack(pictures), labels, np.stack(masks))
@@ -234,15 +144,15 @@ def training_batch(corpus: Corpus, pool: Pool, mix: Sequence[str], phase: Phase,
 
 def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
     """Unseen people, clean and in a call, for each kind of attack."""
-    pool, made = corpus.pool(held_out=True), []
+    pool, made = replace(corpus.pool(held_out=True), photographs=0.0), []
     for name, strength in (("clean", 0.0), ("call", 0.7)):
         rng = np.random.default_rng(SEED + 1)
         show = partial(shown, call=Call(strength, 48, FRAMED_PX), rng=rng)
         bona_fide = np.stack(
             [show(corpus.bona_fide.pictures[i]) for i in rng.permutation(pool.dfdc_bona_fide)[:most]]
         )
-        drawn = [corpus.person(pool, rng, ffhq=0)[:2] for _ in range(most)]
-        others = [corpus.person(pool, rng, ffhq=0)[:2] for _ in range(most)]
+        drawn = [corpus.person(pool, rng)[:2] for _ in range(most)]
+        others = [corpus.person(pool, rng)[:2] for _ in range(most)]
         attacks = {
             "swaps of the data": [corpus.swaps.pictures[i] for i in rng.permutation(pool.dfdc_attack)[:most]],
             "self-blends": [self_blend(*one, rng)[0] for one in drawn],
@@ -264,7 +174,7 @@ def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
 def graded(corpus: Corpus, mix: Sequence[str], count: int) -> list[trials.Drawn]:
     """Unseen people at all sizes and qualities of a call, half of them attacked as in training."""
     pool = corpus.pool(held_out=True)
-    draw = partial(unseen_face, corpus, pool, mixed(pool, set(FAMILIES) - set(mix)))
+    draw = partial(unseen_face, corpus, pool, mixed(MIX, pool, set(FAMILIES) - set(mix)))
     return trials.graded(count, CANVAS_PX / CANVAS_SCALE, SEED + 2, draw)
 
 
@@ -323,8 +233,8 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     corpus = read_corpus(arguments.data, work, 200 if quick else None)
     pool, done = corpus.pool(held_out=False), 0
-    mix = mixed(pool, {"dfdc", "stylegan"} if arguments.bona_fide_only else set(arguments.without))
-    calibrating = graded(corpus, mix, 300 if quick else 4000)
+    left_out = {"dfdc", "stylegan"} if arguments.bona_fide_only else set(arguments.without)
+    calibrating = graded(corpus, mixed(MIX, pool, left_out), 300 if quick else 4000)
     unseen = held_out_trials(corpus, 40 if quick else 400)
     in_calls = call_trials(arguments.data, corpus, 8 if quick else 40)
     print("held-out sets made", flush=True)
@@ -344,11 +254,15 @@ def main() -> None:
     net: nn.Module = nets.MobileNetV2()
     nets.start_from_imagenet(net)
     for whole in PHASES:
-        steps = 10 if quick else round(whole.steps * arguments.share)
-        phase, of = replace(whole, steps=steps), ", ".join(f"{mix.count(name)} {name}" for name in FAMILIES)
+        phase = replace(whole, steps=10 if quick else round(whole.steps * arguments.share))
+        steps, mix = phase.steps, mixed(phase.mix, pool, left_out)
+        of = ", ".join(f"{mix.count(name)} {name}" for name in FAMILIES if name in phase.mix)
         print(f"phase {phase.name}, each batch: {of}", flush=True)
-        plan = fitting.Plan(steps, phase.peak_rate, SEED, 10 if quick else 850, of=of)
-        make = partial(training_batch, corpus, pool, mix, phase)
+        plan = fitting.Plan(
+            steps, phase.peak_rate, SEED, 10 if quick else 850, smoothing=phase.smoothing, of=of
+        )
+        drawn = replace(pool, photographs=0.25) if phase.live else pool
+        make = partial(training_batch, corpus, drawn, mix, phase)
 
         def look(step: int, averaged: nn.Module, end: int = steps, before: int = done) -> None:
             judge = partial(fitting.logits, averaged)

@@ -49,19 +49,24 @@ def test_a_mask_that_nobody_knows_stays_unknown(recipe: Any) -> None:
 def test_a_batch_is_of_the_families_that_there_are(recipe: Any) -> None:
     some, none = np.arange(3), np.arange(0)
     full = recipe.Pool(some, some, some, some)
-    assert recipe.mixed(full, set()).count("dfdc") == recipe.MIX["dfdc"]
-    own = recipe.mixed(recipe.Pool(some, none, some, none), set())
+    assert recipe.mixed(recipe.MIX, full, set()).count("dfdc") == recipe.MIX["dfdc"]
+    own = recipe.mixed(recipe.MIX, recipe.Pool(some, none, some, none), set())
     assert set(own) == {"self-blends", "landmark-swaps"}
     assert len(own) == sum(recipe.MIX.values())
-    assert "self-blends" not in recipe.mixed(full, {"self-blends"})
+    assert "self-blends" not in recipe.mixed(recipe.MIX, full, {"self-blends"})
 
 
-def test_both_pictures_of_a_pair_go_through_one_call(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("phase", [1, 4])
+def test_both_pictures_of_a_pair_go_through_one_call(
+    recipe: Any, monkeypatch: pytest.MonkeyPatch, phase: int
+) -> None:
     rng = np.random.default_rng(4)
     picture = rng.integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
-    pair = recipe.Pair(picture, picture, np.zeros((SIDE, SIDE), np.float32), np.zeros((3, 2)), "ada")
+    pair = sys.modules["_shared.pairs"].Pair(
+        picture, picture, np.zeros((SIDE, SIDE), np.float32), np.zeros((3, 2)), "ada"
+    )
     monkeypatch.setitem(recipe.PAIRS, "dfdc", lambda *_: pair)
-    batch = recipe.training_batch(None, None, ["dfdc", "dfdc"], recipe.PHASES[1], 900)
+    batch = recipe.training_batch(None, None, ["dfdc", "dfdc"], recipe.PHASES[phase], 900)
     assert np.array_equal(batch.pictures[0], batch.pictures[1])
     assert not np.array_equal(batch.pictures[0], batch.pictures[2])
     assert batch.labels.tolist() == [0, 1, 0, 1]

@@ -4,6 +4,8 @@ Self-blending follows the idea of Shiohara and Yamasaki, "Detecting Deepfakes wi
 2022: a face blended with a slightly altered copy of itself shows the traces of any swap and of no generator.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -172,10 +174,10 @@ def _laid(
     source: Picture, source_points: Points, points: Points, shape: tuple[int, int], rng: np.random.Generator
 ) -> tuple[Picture, Mask]:
     """The source fitted by an affine map, and where there is any of it, softly."""
-    matrix, size = _fit(source_points, points, similarity=chance(rng, 0.4)), shape[::-1]
-    fitted = cv2.warpAffine(source, matrix, size, borderMode=cv2.BORDER_REFLECT_101)
-    covered = cv2.warpAffine(np.ones(source.shape[:2], np.float32), matrix, size)
-    return np.asarray(fitted, np.uint8), blur(np.asarray(covered, np.float32), 2.0)
+    matrix = _fit(source_points, points, similarity=chance(rng, 0.4))
+    return _fitted(
+        source, lambda plane, border: cv2.warpAffine(plane, matrix, shape[::-1], borderMode=border)
+    )
 
 
 def _bent(
@@ -185,8 +187,17 @@ def _bent(
     rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float64)
     factors = _least_squares(_second_degree(*points.T.astype(np.float64)), source_points)
     across, down = (_second_degree(columns, rows) @ factors).astype(np.float32).transpose(2, 0, 1)
-    fitted = cv2.remap(source, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    covered = cv2.remap(np.ones(source.shape[:2], np.float32), across, down, cv2.INTER_LINEAR)
+    return _fitted(
+        source, lambda plane, border: cv2.remap(plane, across, down, cv2.INTER_LINEAR, borderMode=border)
+    )
+
+
+def _fitted(
+    source: Picture, warp: Callable[[cv2.typing.MatLike, int], cv2.typing.MatLike]
+) -> tuple[Picture, Mask]:
+    """The source through a warp that takes a plane and what lies beyond it."""
+    covered = warp(np.ones(source.shape[:2], np.float32), cv2.BORDER_CONSTANT)
+    fitted = warp(source, cv2.BORDER_REFLECT_101)
     return np.asarray(fitted, np.uint8), blur(np.asarray(covered, np.float32), 2.0)
 
 

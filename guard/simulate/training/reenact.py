@@ -92,7 +92,7 @@ def _bend(
         side = np.sign(points[pull.landmark, 0] - (least[0] + most[0]) / 2)
         step = np.array([side * rng.uniform(*pull.across), rng.uniform(*pull.down)]) * extent
         moved += follows[..., np.newaxis] * step
-    return moved.astype(np.float32)
+    return np.asarray(moved, np.float32)
 
 
 def _expression(rng: np.random.Generator) -> list[_Pull]:

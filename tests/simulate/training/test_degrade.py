@@ -3,7 +3,7 @@ import pytest
 
 from guard.core.errors import ShapeError
 from guard.core.types import Picture
-from guard.simulate.training.degrade import Call, carried, degrade, occluded, sensor_noise
+from guard.simulate.training.degrade import Call, beautified, carried, degrade, occluded, sensor_noise
 from guard.simulate.training.pictures import jpeg, resize
 from tests.support.faces import drawn_face
 
@@ -93,3 +93,13 @@ def test_jpeg_keeps_colour_order() -> None:
 def test_a_grey_picture_is_refused() -> None:
     with pytest.raises(ShapeError, match="convert it to RGB"):
         degrade(np.zeros((64, 64), np.uint8), 32, Call(), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_beauty_filter_smooths_skin_and_keeps_edges(seed: int) -> None:
+    rough = sensor_noise(face(), 6.0, np.random.default_rng(99))
+    filtered = beautified(rough, np.random.default_rng(seed))
+    skin = np.s_[60:70, 64:80]
+    assert filtered[skin].std(axis=(0, 1)).mean() < 0.9 * rough[skin].std(axis=(0, 1)).mean()
+    assert np.corrcoef(filtered.mean(axis=2).ravel(), face().mean(axis=2).ravel())[0, 1] > 0.97
+    assert np.array_equal(filtered, beautified(rough, np.random.default_rng(seed)))
