@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from _shared.faces import Faces
 from guard.simulate.training.blend import difference_mask, landmark_swap, part_swap, self_blend
 from guard.simulate.training.pictures import Mask, Picture, Points, chance
-from guard.simulate.training.reenact import reenacted
 
-FAMILIES = ("dfdc", "stylegan", "self-blends", "landmark-swaps", "reenactments")
+FAMILIES = ("dfdc", "stylegan", "self-blends", "landmark-swaps")
 
 Rng = np.random.Generator
 Face = tuple[Picture, Points, str]
@@ -95,12 +94,6 @@ def landmark_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
     return Pair(target[0], *landmark_swap(*target, *source, rng), target[1], who)
 
 
-def reenacted_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
-    """A face bent to another expression beside itself."""
-    base, points, who = corpus.person(pool, rng)
-    return Pair(base, *reenacted(base, points, rng), points, who)
-
-
 def generated_pair(corpus: Corpus, pool: Pool, rng: Rng) -> Pair:
     """A StyleGAN face beside a photograph of somebody else."""
     at = rng.choice(pool.stylegan)
@@ -115,7 +108,6 @@ PAIRS = {
     "self-blends": self_blend_pair,
     "landmark-swaps": landmark_pair,
     "stylegan": generated_pair,
-    "reenactments": reenacted_pair,
 }
 
 

@@ -31,6 +31,7 @@ from _shared.pairs import FAMILIES, PAIRS, Corpus, Pool, Rng, mixed
 from guard.simulate.training.blend import landmark_swap, self_blend
 from guard.simulate.training.degrade import Call, beautified, carried, degrade
 from guard.simulate.training.pictures import Mask, Picture, Points, chance, resize
+from guard.simulate.training.reenact import reenacted
 
 CANVAS_SCALE = 1.2
 CANVAS_PX = 224
@@ -49,7 +50,7 @@ FRAMED_PX = 200
 MIX = {"dfdc": 7, "self-blends": 4, "landmark-swaps": 4, "stylegan": 2}
 """Attacks in each batch of 34, each beside its own base, the last beside a photograph of somebody."""
 
-LIVE_MIX = {"dfdc": 7, "self-blends": 3, "landmark-swaps": 3, "stylegan": 2, "reenactments": 2}
+LIVE_MIX = {"dfdc": 8, "self-blends": 3, "landmark-swaps": 4, "stylegan": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,7 @@ class Phase:
 PHASES = (
     Phase(0, "broad", 3400, 1e-3, 128, (0.15, 0.35), 80),
     Phase(1, "fine", 1300, 4e-4, 160, (0.35, 0.7), 56),  # more pixels once the net knows what to look for
-    Phase(2, "rough", 800, 3e-4, 160, (0.7, 0.95), 48),  # and what little of it the poorest calls leave
-    Phase(3, "small", 600, 3e-4, 128, (0.5, 0.9), 48),  # at the size of the faces in most calls
-    Phase(
-        4, "live", 1400, 4e-4, 128, (0.3, 0.65), 50, LIVE_MIX, live=True, smoothing=0.0
-    ),  # as a call carries them
+    Phase(2, "live", 3000, 5e-4, 128, (0.3, 0.65), 50, LIVE_MIX, live=True, smoothing=0.0),  # as in a call
 )
 
 
@@ -168,6 +165,8 @@ def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
             photographs = np.stack([show(corpus.ffhq.pictures[i]) for i in pool.ffhq])
             generated = np.stack([show(corpus.ffhq.pictures[i]) for i in pool.stylegan])
             made.append(trials.Trial(f"StyleGAN against FFHQ, {name}", photographs, generated))
+        bent = np.stack([show(reenacted(*one, rng)[0]) for one in drawn])
+        made.append(trials.Trial(f"reenactments, never learned, {name}", bona_fide, bent))
     return made
 
 
@@ -189,7 +188,7 @@ def unseen_face(corpus: Corpus, pool: Pool, mix: Sequence[str], face_px: float, 
     canvas, (zoom, shift, flip) = pair.attack if attack else pair.base, framed(rng)
     face = face_within(pair.points, window(canvas.shape[0], zoom, shift), px, flip=flip)
     crop = frame(canvas, px, zoom, shift, flip=flip)
-    sent = carried(crop, Call(rng.random(), px, px), rng, codec.recode)
+    sent = carried(crop, Call(rng.random(), px, px), rng, codec.recode_moving)
     return trials.Drawn(sent, face, attack, pair.who)
 
 

@@ -56,7 +56,7 @@ def test_a_batch_is_of_the_families_that_there_are(recipe: Any) -> None:
     assert "self-blends" not in recipe.mixed(recipe.MIX, full, {"self-blends"})
 
 
-@pytest.mark.parametrize("phase", [1, 4])
+@pytest.mark.parametrize("phase", [1, 2])
 def test_both_pictures_of_a_pair_go_through_one_call(
     recipe: Any, monkeypatch: pytest.MonkeyPatch, phase: int
 ) -> None:
