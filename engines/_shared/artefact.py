@@ -18,8 +18,7 @@ from _shared.corpus import Picture
 from _shared.figures import Scores
 from _shared.fitting import MEAN, STD, Pictures, normalise
 from _shared.nets import export
-from _shared.trials import NUDGE
-from _shared.trust import Trust
+from _shared.trust import NUDGE, Trust
 
 CHECK_EVERY = 8
 """Scores of a face track between two looks at its stability: one a second, for an eighth more inference."""

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 Pictures = NDArray[np.uint8]
 """uint8 (n, size, size, 3), RGB."""
 
-NUDGE = 0.96
-"""Side of the tighter crop, over the plain one's, that shows how steady a score is."""
-
 SMALLEST_PX = 24.0
 """Faces are graded from here on: far smaller than any that a call is judged by."""
 
@@ -136,7 +133,7 @@ def records(judge: Judge, held_out: Sequence[Drawn], card: "Card") -> trust.Reco
         attack=np.array([one.attack for one in held_out]),
         group=np.array([one.group for one in held_out]),
         measured=dict(zip(trust.MEASURES, columns, strict=True)),
-        nudged=judge(np.stack([seen(one.crop, card.size, NUDGE) for one in held_out])),
+        nudged=judge(np.stack([seen(one.crop, card.size, trust.NUDGE) for one in held_out])),
     )
 
 

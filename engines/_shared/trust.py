@@ -23,6 +23,9 @@ FEWEST = 30
 STIFFNESS = 2e-3
 """Penalty on steps between knots: few pictures draw a flat curve."""
 
+NUDGE = 0.96
+"""Side of the tighter crop, over the plain one's, that shows how steady a score is."""
+
 Rows = NDArray[np.float64]
 
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from guard.alerts.message import AlertMessage
 from guard.core.errors import CapacityError
 from guard.core.units import ParticipantId
-
-if TYPE_CHECKING:
-    from guard.session.participant import ParticipantStatus
+from guard.session.status import ParticipantStatus
 
 WAITING = 256
 """Events that wait for one listener, and as many states beside them."""
@@ -36,7 +34,7 @@ class Joined:
     name: ClassVar[str] = "joined"
     at: datetime
     room: str
-    participant: "ParticipantStatus"
+    participant: ParticipantStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class StateChanged:
     name: ClassVar[str] = "state"
     at: datetime
     room: str
-    participant: "ParticipantStatus"
+    participant: ParticipantStatus
 
 
 @dataclass(frozen=True, slots=True)

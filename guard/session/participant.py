@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Generic, Protocol, TypeAlias, TypeVar
 from weakref import WeakSet
 
@@ -23,6 +22,7 @@ from guard.session.counting import Counting
 from guard.session.events import AlertTold, Event, Events, Joined, Left, StateChanged
 from guard.session.leaving import Leaving
 from guard.session.pipeline import Pipeline, Verdict
+from guard.session.status import ParticipantStatus
 from guard.session.visitor import Visitor
 from guard.session.watchdog import WatchedAnalysis
 from guard.telemetry.metrics import Metrics
@@ -55,31 +55,6 @@ Intake_co = TypeVar("Intake_co", bound=Intake, covariant=True)
 
 OpenIntake: TypeAlias = Callable[[Callable[[VideoFrame], None], Callable[[str], None]], Intake_co]
 """Makes an intake, given who takes frames (in any thread) and who hears why it ended (on the event loop)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantStatus:
-    """What a participant looks like from outside."""
-
-    id: ParticipantId
-    name: str
-    owner: str
-    """Who may end the session."""
-    joined_at: datetime
-    device_label: str
-    """What the page said of the camera; a hint, not evidence."""
-    notice_shown_at: datetime | None
-    assessment: Assessment | None
-    """None until the first frame was judged."""
-    first_judged_s: Seconds | None
-    """From the first picture that could be decoded to its judgement; None until then."""
-    judged_fps: float
-    """Over the last two seconds."""
-    degraded: bool
-    """Whether its analysis was given up, after it broke down too often."""
-    media: PublicationStats
-    relayed: bool
-    """Whether others can watch them here; nobody can who is pulled from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from guard.config import MediaSettings
 from guard.core.errors import CapacityError, NotFoundError
 from guard.core.units import ParticipantId
 from guard.media.publication import Subscription
-from guard.session.participant import Intake, Participant, ParticipantStatus
+from guard.session.participant import Intake, Participant
+from guard.session.status import ParticipantStatus
 from guard.session.visitor import Visitor
 from guard.telemetry.metrics import Metrics
 

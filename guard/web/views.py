@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator
 from guard.alerts.lifecycle import CloseReason
 from guard.alerts.record import AlertRecord
 from guard.core.types import FAMILY_OF, Contribution, Cue, Family, Reason, State
-from guard.session.participant import ParticipantStatus
 from guard.session.rooms import RoomStatus
+from guard.session.status import ParticipantStatus
 
 
 class ContributionView(BaseModel):

@@ -29,7 +29,7 @@ from guard.media.encode import VideoEncoder
 from guard.media.subscriber import WhepSubscriber
 from guard.media.turn import IceServer
 from guard.session.events import StateChanged
-from guard.session.participant import ParticipantStatus
+from guard.session.status import ParticipantStatus
 from tests.support.command import Command
 from tests.support.media import LOOPBACK, drawn_frames, eventually
 from tests.support.node import bare_node, bare_settings, wall

@@ -99,7 +99,7 @@ def test_a_face_is_found_again_in_what_a_frame_shows(flip: bool) -> None:  # noq
 
 def test_a_crop_is_enlarged_for_the_net_and_its_tighter_look_comes_from_the_same_pixels(trials: Any) -> None:
     crop = pictured_face(100)
-    plain, tighter = trials.seen(crop, 128), trials.seen(crop, 128, trials.NUDGE)
+    plain, tighter = trials.seen(crop, 128), trials.seen(crop, 128, trials.trust.NUDGE)
     inner = trials.seen(np.ascontiguousarray(crop[2:98, 2:98]), 128)
     assert plain.shape == (128, 128, 3)
     assert np.abs(tighter.astype(int) - inner).max() <= 1

@@ -15,8 +15,9 @@ from guard.media.client import FrameSource, WhipPublisher
 from guard.media.encode import VideoEncoder
 from guard.media.subscriber import WhepSubscriber
 from guard.session.node import Node
-from guard.session.participant import ParticipantStatus, Watch
+from guard.session.participant import Watch
 from guard.session.pipeline import FaceSource
+from guard.session.status import ParticipantStatus
 from guard.session.visitor import Visitor
 from tests.support.media import LOOPBACK, eventually
 from tests.support.node import NodeEndpoint, shared_watch, wall

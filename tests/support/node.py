@@ -19,8 +19,9 @@ from guard.media.publication import PublicationStats
 from guard.session.events import Events
 from guard.session.leaving import Leaving
 from guard.session.node import Joined, Node
-from guard.session.participant import ParticipantStatus, Watch
+from guard.session.participant import Watch
 from guard.session.pipeline import FaceSource, Pipeline
+from guard.session.status import ParticipantStatus
 from guard.session.visitor import Visitor
 from guard.telemetry.metrics import Metrics
 from guard.telemetry.stamps import StageTimes

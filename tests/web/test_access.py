@@ -23,7 +23,8 @@ from tests.support.node import bare_node, bare_settings, wall
 
 if TYPE_CHECKING:
     from guard.alerts.message import AlertMessage
-    from guard.session.participant import Participant, ParticipantStatus
+    from guard.session.participant import Participant
+    from guard.session.status import ParticipantStatus
 
 pytestmark = pytest.mark.unit
 

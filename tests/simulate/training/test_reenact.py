@@ -22,7 +22,9 @@ def test_a_face_is_bent_within_its_mask_and_nowhere_else(seed: int) -> None:
     picture = face()
     bent, mask = reenacted(picture, POINTS, np.random.default_rng(seed))
     changed = np.abs(bent.astype(int) - picture).max(axis=2)
-    assert (bent.shape, bent.dtype, mask.dtype) == (picture.shape, np.uint8, np.float32)
+    assert bent.shape == picture.shape
+    assert bent.dtype == np.uint8
+    assert mask.dtype == np.float32
     assert changed[mask > 0.5].max() > 20
     assert changed[mask < 0.05].max() < 12, "a twentieth of the least that counts moves no edge by much"
     assert np.array_equal(picture, face()), "the picture handed in is left alone"
