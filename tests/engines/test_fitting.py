@@ -28,6 +28,7 @@ def one_thread() -> Iterator[None]:
     yield
     torch.set_num_threads(before[0])
     cv2.setNumThreads(before[1])
+    torch.set_flush_denormal(False)  # training sets it; other tests draw such floats
 
 
 @pytest.fixture

@@ -59,7 +59,9 @@ def person(recipe: Any, view: FaceView, monkeypatch: pytest.MonkeyPatch) -> tupl
     """The arguments of ``unseen_face`` for a corpus of this one face, which nothing is done to."""
     if hasattr(recipe, "PAIRS"):
         picture, points = canvas_of(view, recipe.CANVAS_SCALE, recipe.CANVAS_PX)
-        pair = recipe.Pair(picture, picture, np.zeros(picture.shape[:2], np.float32), points, "ada")
+        pair = sys.modules["_shared.pairs"].Pair(
+            picture, picture, np.zeros(picture.shape[:2], np.float32), points, "ada"
+        )
         monkeypatch.setitem(recipe.PAIRS, "dfdc", lambda *_: pair)
         return None, None, ["dfdc"]
     picture, points = canvas_of(view, recipe.CANVAS_SCALE, recipe.CANVAS_PX)
