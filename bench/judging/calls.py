@@ -214,15 +214,20 @@ def figures(
         "windows_bona_fide": len(plain),
     }
     for family in WATCHED_FAMILIES:
-        both = scored([*plain, *_attacks(windows, family)], family)
+        judged = [*plain, *_attacks(windows, family)]
+        both, fused = scored(judged, family), scored(judged, family, fused=True)
         low, high = both.interval() or (None, None)
-        at = _threshold(both)
         made[f"{family}_simulated"] = {
             "window_auc": rounded(both.auc()),
             "window_auc_lo": rounded(low),
             "window_auc_hi": rounded(high),
-            "window_apcer_at_bpcer5": {
-                name: rounded(_missed(part, at).value) for name, part in both.by_species().items()
+            "window_apcer_at_bpcer5": _missed_by_species(both),
+            "window_auc_all_cues": rounded(fused.auc()),
+            "window_apcer_all_cues_at_bpcer5": _missed_by_species(fused),
+            "raised": {
+                name: [sum(one.is_detected(family) for one in runs), len(runs)]
+                for name in both.by_species()
+                if (runs := _runs(watched, name))
             },
             "clips_learned_from": sorted({one.clip for one in plain if is_learned_from(family, one.clip)}),
             "bona_fide_highest_window": rounded(float(both.bona_fide.max())) if both.bona_fide.size else None,
@@ -235,6 +240,17 @@ def figures(
     made["not_made"] = [f"{one.call.clip.stem} {one.call.species.name}" for one in watched if one.trouble]
     made["left_out"] = left_out
     return made
+
+
+def _missed_by_species(both: Scored) -> dict[str, float | None]:
+    """APCER of each species at the threshold for the BPCER that is allowed."""
+    at = _threshold(both)
+    return {name: rounded(_missed(part, at).value) for name, part in both.by_species().items()}
+
+
+def _runs(watched: Sequence[Watched], species: str) -> list[Watched]:
+    """The runs of a species that could be made."""
+    return [one for one in watched if one.call.species.name == species and not one.trouble]
 
 
 def _threshold(scored: Scored) -> float | None:
@@ -262,7 +278,7 @@ def _attack_table(watched: Sequence[Watched], windows: Sequence[Window], family:
     lines = []
     for name, part in both.by_species().items():
         other = with_fusion[name]
-        runs = [one for one in watched if one.call.species.name == name and not one.trouble]
+        runs = _runs(watched, name)
         raised = sum(one.is_detected(family) for one in runs)
         lines.append(
             (

@@ -117,6 +117,15 @@ def test_an_alert_before_the_attack_is_a_false_one_and_no_detection():
     assert never.wrongly_raised() == [late]
 
 
+def test_the_figures_say_which_runs_were_raised():
+    seen = replace(watched(0.9, attacked_from=10.0), raised=((Family.MANIPULATION, 12.0),))
+    missed = watched(0.9, attacked_from=10.0)
+    told = calls.figures(20.0, [seen, missed], [window("a", attack=True), window("b", attack=False)], [])
+    assert told["manipulation_simulated"]["raised"] == {FACE_SWAP.name: [1, 2]}
+    assert told["manipulation_simulated"]["window_auc_all_cues"] is not None
+    assert told["presentation_simulated"]["raised"] == {}
+
+
 def test_the_figures_say_what_was_learned_from_and_no_error_rate_without_bona_fide():
     attacks = [window("a", attack=True), window("b", attack=True)]
     told = calls.figures(20.0, [], attacks, ["empty.mp4"])
