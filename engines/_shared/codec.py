@@ -21,10 +21,18 @@ def recode(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def recode_moving(picture: Picture, rng: np.random.Generator) -> Picture:
-    """One picture, even sides, as the last of two to six of a face that shifts, turns and nears a little.
+    """One picture, even sides, as the last of two to six that shift, turn and zoom a little.
 
     As in a call, most of it is then predicted from coded pictures and not coded anew.
     """
+    seen = approaching(picture, rng)
+    vp8 = chance(rng, 0.6)
+    quantiser = int(rng.integers(16, 50) if vp8 else rng.integers(19, 38))
+    return _last(seen, quantiser, vp8=vp8)
+
+
+def approaching(picture: Picture, rng: np.random.Generator) -> list[Picture]:
+    """Two to six pictures that end with this one, each moved a little less than the one before."""
     height, width = picture.shape[:2]
     count = int(rng.integers(2, 7))
     step = rng.normal(0, 0.006, 2) * width
@@ -34,9 +42,7 @@ def recode_moving(picture: Picture, rng: np.random.Generator) -> Picture:
         moved = cv2.getRotationMatrix2D((width / 2, height / 2), turn * back, 1 + zoom * back)
         moved[:, 2] += step * back
         seen.append(cv2.warpAffine(picture, moved, (width, height), borderMode=cv2.BORDER_REFLECT_101))
-    vp8 = chance(rng, 0.6)
-    quantiser = int(rng.integers(16, 50) if vp8 else rng.integers(19, 38))
-    return _last([*seen, picture], quantiser, vp8=vp8)
+    return [*seen, picture]
 
 
 def recode_clip(frames: Iterable[Picture], kbit_s: int) -> Iterator[Picture]:

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _shared.faces import Faces
+from guard.core.errors import ModelError
 from guard.simulate.training.blend import difference_mask, landmark_swap, part_swap, self_blend
 from guard.simulate.training.pictures import Mask, Picture, Points, chance
-
-FAMILIES = ("dfdc", "stylegan", "self-blends", "landmark-swaps")
 
 Rng = np.random.Generator
 Face = tuple[Picture, Points, str]
@@ -19,7 +18,7 @@ Face = tuple[Picture, Points, str]
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Indices to draw from on one side of the split by person."""
+    """Indices to draw from on one side of the split by person, and how."""
 
     dfdc_bona_fide: NDArray[np.intp]
     dfdc_attack: NDArray[np.intp]
@@ -110,10 +109,14 @@ PAIRS = {
     "stylegan": generated_pair,
 }
 
+FAMILIES = tuple(PAIRS)
+
 
 def mixed(mix: Mapping[str, int], pool: Pool, left_out: Collection[str]) -> list[str]:
     """The families of a batch, one name a pair: those that there is something of, as many as ``mix`` has."""
     here = {"dfdc": len(pool.dfdc_attack) > 0, "stylegan": len(pool.stylegan) > 0}
     names = [name for name, count in mix.items() for _ in range(count)]
     left = [name for name in names if name not in left_out and here.get(name, True)]
+    if not left:
+        raise ModelError("expected a family of attacks to learn from, all are missing or left out")
     return [left[at * len(left) // len(names)] for at in range(len(names))]

@@ -1,18 +1,19 @@
-r"""Makes face-manipulation again: MobileNetV2 on swaps beside their originals, self-blends, generated faces.
+r"""Makes face-manipulation again: MobileNetV2 on swaps beside their originals, blends, generated faces.
 
     python engines/face-manipulation/recipe.py --data ../shared/data --out engines/face-manipulation \
         --work /tmp/caches
 
-About 75 minutes on two cores; ``--quick`` takes three minutes and only shows that it runs. Caches and
-the state that an interrupted run goes on from lie in ``--work``, which holds faces: keep it out of the
-repository. ``--without FAMILY`` leaves a family of attacks out, to see what the others teach of it;
-``--bona-fide-only`` leaves out all that somebody else made, as a team with nothing but clean faces would.
+About 75 minutes on two cores (not yet measured in one go); ``--quick`` takes three minutes and only
+shows that it runs. Caches and the state that an interrupted run goes on from lie in ``--work``, which
+holds faces: keep it out of the repository. ``--without FAMILY`` leaves a family of attacks out, to see
+what the others teach of it; ``--bona-fide-only`` leaves out all that somebody else made, as a team with
+nothing but clean faces would.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -50,8 +51,6 @@ FRAMED_PX = 200
 MIX = {"dfdc": 7, "self-blends": 4, "landmark-swaps": 4, "stylegan": 2}
 """Attacks in each batch of 34, each beside its own base, the last beside a photograph of somebody."""
 
-LIVE_MIX = {"dfdc": 8, "self-blends": 3, "landmark-swaps": 4, "stylegan": 2}
-
 
 @dataclass(frozen=True, slots=True)
 class Phase:
@@ -65,11 +64,13 @@ class Phase:
     strength: tuple[float, float]
     """Largest of the poorer two thirds of the calls, at the start and from the middle of the phase on."""
     smallest_px: int
-    mix: Mapping[str, int] = field(default_factory=lambda: MIX)
-    live: bool = False
-    """Whether faces move through the codec, at times beautified, more of them photographs."""
-    smoothing: float = 0.05
+    mix: Mapping[str, int]
+    photographs: float
+    """Share of the bona fide faces that are drawn from FFHQ."""
+    smoothing: float
     """How far from 0 and 1 the answers lie that the net learns to give."""
+    live: bool
+    """Whether the codec sees a picture that moves, at times beautified, or a still one."""
 
     def call(self, step: int, rng: Rng) -> Call:
         """A call of this step: one in three is good, the others rougher and rougher until half time."""
@@ -80,9 +81,23 @@ class Phase:
 
 
 PHASES = (
-    Phase(0, "broad", 3400, 1e-3, 128, (0.15, 0.35), 80),
-    Phase(1, "fine", 1300, 4e-4, 160, (0.35, 0.7), 56),  # more pixels once the net knows what to look for
-    Phase(2, "live", 3000, 5e-4, 128, (0.3, 0.65), 50, LIVE_MIX, live=True, smoothing=0.0),  # as in a call
+    Phase(0, "broad", 3400, 1e-3, 128, (0.15, 0.35), 80, MIX, photographs=0.15, smoothing=0.05, live=False),
+    # more pixels once the net knows what to look for
+    Phase(1, "fine", 1300, 4e-4, 160, (0.35, 0.7), 56, MIX, photographs=0.15, smoothing=0.05, live=False),
+    # as a call carries faces, and with answers that may be certain
+    Phase(
+        number=2,
+        name="live",
+        steps=3000,
+        peak_rate=5e-4,
+        size=128,
+        strength=(0.3, 0.65),
+        smallest_px=50,
+        mix={"dfdc": 8, "self-blends": 3, "landmark-swaps": 4, "stylegan": 2},
+        photographs=0.25,
+        smoothing=0.0,
+        live=True,
+    ),
 )
 
 
@@ -165,15 +180,15 @@ def held_out_trials(corpus: Corpus, most: int) -> list[trials.Trial]:
             photographs = np.stack([show(corpus.ffhq.pictures[i]) for i in pool.ffhq])
             generated = np.stack([show(corpus.ffhq.pictures[i]) for i in pool.stylegan])
             made.append(trials.Trial(f"StyleGAN against FFHQ, {name}", photographs, generated))
-        bent = np.stack([show(reenacted(*one, rng)[0]) for one in drawn])
+        bent = np.stack([show(reenacted(*one, rng)) for one in drawn])
         made.append(trials.Trial(f"reenactments, never learned, {name}", bona_fide, bent))
     return made
 
 
-def graded(corpus: Corpus, mix: Sequence[str], count: int) -> list[trials.Drawn]:
+def graded(corpus: Corpus, left_out: Collection[str], count: int) -> list[trials.Drawn]:
     """Unseen people at all sizes and qualities of a call, half of them attacked as in training."""
     pool = corpus.pool(held_out=True)
-    draw = partial(unseen_face, corpus, pool, mixed(MIX, pool, set(FAMILIES) - set(mix)))
+    draw = partial(unseen_face, corpus, pool, mixed(MIX, pool, left_out))
     return trials.graded(count, CANVAS_PX / CANVAS_SCALE, SEED + 2, draw)
 
 
@@ -232,8 +247,8 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     corpus = read_corpus(arguments.data, work, 200 if quick else None)
     pool, done = corpus.pool(held_out=False), 0
-    left_out = {"dfdc", "stylegan"} if arguments.bona_fide_only else set(arguments.without)
-    calibrating = graded(corpus, mixed(MIX, pool, left_out), 300 if quick else 4000)
+    left_out = {*arguments.without, *(("dfdc", "stylegan") if arguments.bona_fide_only else ())}
+    calibrating = graded(corpus, left_out, 300 if quick else 4000)
     unseen = held_out_trials(corpus, 40 if quick else 400)
     in_calls = call_trials(arguments.data, corpus, 8 if quick else 40)
     print("held-out sets made", flush=True)
@@ -255,18 +270,25 @@ def main() -> None:
     for whole in PHASES:
         phase = replace(whole, steps=10 if quick else round(whole.steps * arguments.share))
         steps, mix = phase.steps, mixed(phase.mix, pool, left_out)
-        of = ", ".join(f"{mix.count(name)} {name}" for name in FAMILIES if name in phase.mix)
-        print(f"phase {phase.name}, each batch: {of}", flush=True)
+        pairs = ", ".join(f"{mix.count(name)} {name}" for name in FAMILIES)
+        print(f"phase {phase.name}, each batch: {pairs}", flush=True)
         plan = fitting.Plan(
-            steps, phase.peak_rate, SEED, 10 if quick else 850, smoothing=phase.smoothing, of=of
+            steps,
+            phase.peak_rate,
+            SEED,
+            10 if quick else 850,
+            smoothing=phase.smoothing,
+            of=f"{pairs}; {replace(phase, mix={})}",
         )
-        drawn = replace(pool, photographs=0.25) if phase.live else pool
+        drawn = replace(pool, photographs=phase.photographs)
         make = partial(training_batch, corpus, drawn, mix, phase)
 
-        def look(step: int, averaged: nn.Module, end: int = steps, before: int = done) -> None:
+        end = done + steps if whole is PHASES[-1] else None
+
+        def look(step: int, averaged: nn.Module, before: int = done, end: int | None = end) -> None:
             judge = partial(fitting.logits, averaged)
-            if step == end:
-                check(before + step, judge, averaged)
+            if before + step == end:
+                check(end, judge, averaged)
             else:
                 print(*trials.summaries(judge, unseen), sep="\n", flush=True)
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from guard.core.errors import ModelError
+
 pytestmark = pytest.mark.unit
 
 pytest.importorskip("torch", reason="the recipe needs the train extra")
@@ -70,3 +72,20 @@ def test_both_pictures_of_a_pair_go_through_one_call(
     assert np.array_equal(batch.pictures[0], batch.pictures[1])
     assert not np.array_equal(batch.pictures[0], batch.pictures[2])
     assert batch.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_only_the_last_phase_sees_faces_that_move(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    codecs: list[object] = []
+    monkeypatch.setattr(recipe, "degrade", lambda *_, **__: codecs.append(_[-1]))
+    for phase in recipe.PHASES:
+        recipe.shown(
+            np.zeros((SIDE, SIDE, 3), np.uint8), recipe.Call(0.5), np.random.default_rng(1), live=phase.live
+        )
+    still, moving = recipe.codec.recode, recipe.codec.recode_moving
+    assert codecs == [still, still, moving]
+
+
+def test_leaving_everything_out_is_refused(recipe: Any) -> None:
+    some, none = np.arange(3), np.arange(0)
+    with pytest.raises(ModelError, match="left out"):
+        recipe.mixed(recipe.MIX, recipe.Pool(some, none, some, none), {"self-blends", "landmark-swaps"})

@@ -8,20 +8,15 @@ from numpy.typing import NDArray
 
 from guard.core.errors import ShapeError
 from guard.simulate.training.pictures import (
-    Mask,
     Picture,
     Points,
     chance,
     check_picture,
     check_points,
-    to_mask,
 )
 
 _CELLS = 33
 """The bend is worked out at so many places across and down, and is smooth between them."""
-
-_SEEN = 0.012
-"""Share of the face's extent by which skin must have moved to count as altered throughout."""
 
 _FEWEST = 387
 """Landmarks, up to the last that is asked for here."""
@@ -47,8 +42,8 @@ _TURN = 0.06
 """Most that the nearest part of the face moves when the head is turned or nods."""
 
 
-def reenacted(picture: Picture, points: Points, rng: np.random.Generator) -> tuple[Picture, Mask]:
-    """Bend a face to another expression and pose; return it and the mask of what was moved.
+def reenacted(picture: Picture, points: Points, rng: np.random.Generator) -> Picture:
+    """Bend a face to another expression and pose.
 
     ``picture`` is uint8 RGB, ``points`` the landmarks of MediaPipe's face mesh in its pixels. Nothing is
     drawn anew, as in the cheapest reenactment: skin is stretched where a face would show something else.
@@ -73,7 +68,7 @@ def reenacted(picture: Picture, points: Points, rng: np.random.Generator) -> tup
         cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    return np.asarray(bent, np.uint8), to_mask(np.hypot(bend[..., 0], bend[..., 1]) / (_SEEN * extent))
+    return np.asarray(bent, np.uint8)
 
 
 def _bend(
@@ -96,7 +91,7 @@ def _bend(
 
 
 def _expression(rng: np.random.Generator) -> list[_Pull]:
-    """Mouth, eyes and brows, each at times; at least the mouth."""
+    """The mouth always, lids and brows at times."""
     pulls = [_CHIN, _LOWER_LIP, *_CORNERS]
     pulls += _LIDS if chance(rng, 0.6) else []
     return pulls + (_BROWS if chance(rng, 0.6) else [])
