@@ -20,7 +20,8 @@ def face() -> Picture:
 
 def moved(seed: int) -> Picture:
     """How far each pixel's brightest channel went."""
-    return np.abs(reenacted(face(), POINTS, np.random.default_rng(seed)).astype(int) - face()).max(axis=2)
+    bent = reenacted(face(), POINTS, np.random.default_rng(seed))
+    return np.asarray(np.abs(bent.astype(int) - face()).max(axis=2), np.uint8)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
