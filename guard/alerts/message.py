@@ -170,11 +170,12 @@ def _travelling(text: str, longest: tuple[int, int]) -> str:
 def _suspicion(event: AlertEvent, verb: str, unjudged: str) -> str:
     if event.family is Family.GUARD:
         return f"{unjudged} ({in_words(event.transition.reasons) or 'no reason known'})."
-    cues = ", ".join(_words(part) for part in event.transition.contributions[:3] if part.log_odds > 0)
+    cues = ", ".join(cue_in_words(part) for part in event.transition.contributions[:3] if part.log_odds > 0)
     return f"{verb} suspected of {SUSPECTED_OF[event.family]}. Strongest cues: {cues or 'none'}."
 
 
-def _words(part: Contribution) -> str:
+def cue_in_words(part: Contribution) -> str:
+    """What a cue says, for people: its rise is told apart from its level."""
     words = CUE_WORDS.get(part.cue, part.cue.value)
     return f"sudden change of the {words}" if part.reason is Reason.SPIKE else words
 

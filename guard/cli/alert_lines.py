@@ -5,7 +5,7 @@ from datetime import datetime
 from rich.text import Text
 
 from guard.alerts.lifecycle import CloseReason
-from guard.alerts.message import CUE_WORDS, SEVERITIES, SUSPECTED_OF
+from guard.alerts.message import SEVERITIES, SUSPECTED_OF, cue_in_words
 from guard.alerts.record import AlertRecord
 from guard.core.types import Family, State
 from guard.core.words import in_words, printable
@@ -116,4 +116,4 @@ def _accusation(record: AlertRecord) -> str:
 
 def _cues(record: AlertRecord) -> str:
     against = [part for part in record.contributions if part.log_odds > 0][:STRONGEST]
-    return ", ".join(f"{CUE_WORDS.get(part.cue, part.cue)} {part.log_odds:+.1f}" for part in against)
+    return ", ".join(f"{cue_in_words(part)} {part.log_odds:+.1f}" for part in against)

@@ -16,13 +16,6 @@ BASELINE_S: Seconds = 8.0
 LEARNING_S: Seconds = 6.0
 """Judged time before there is a baseline to compare with."""
 
-DRIFT = 1.2
-"""Log-odds by which a bona fide face wanders when it turns or the light changes.
-
-Measured with the first net on seven clips in a call: 0.2 to 0.8 in five, 1.3 and 1.6 in two; swaps switched
-on in them leapt by 1.7 to 5.2.
-"""
-
 GAIN = 4.0
 """Log-odds of evidence for each log-odd beyond the drift."""
 
@@ -36,7 +29,9 @@ FALL_S: Seconds = 30.0
 class Spike:
     """Follows one learned cue of one face track, in log-odds."""
 
-    def __init__(self) -> None:
+    def __init__(self, drift: float) -> None:
+        """``drift``: log-odds by which a bona fide face wanders."""
+        self._drift = drift
         self._newest = 0.0
         self._baseline = 0.0
         self._learnt: Seconds = 0.0
@@ -62,10 +57,10 @@ class Spike:
         """Log-odds for an attack, 0..CAP."""
         if not self._risen():
             return 0.0
-        return min(GAIN * (self._newest - self._baseline - DRIFT), CAP)
+        return min(GAIN * (self._newest - self._baseline - self._drift), CAP)
 
     def _risen(self) -> bool:
-        return self._learnt > LEARNING_S and self._newest - self._baseline > DRIFT
+        return self._learnt > LEARNING_S and self._newest - self._baseline > self._drift
 
 
 def _share(step: Seconds, half_life: Seconds) -> float:

@@ -48,8 +48,14 @@ def test_one_frame_after_a_long_pause_never_decides_either():
 
 def test_a_steady_learned_score_decides_within_two_seconds():
     fusion = Fusion(1.5)
-    now = feed(fusion, learned(0.97), 2.0)
+    now = feed(fusion, learned(0.99), 2.0)
     assert fusion.probability(Family.MANIPULATION, now) > 0.85
+
+
+def test_a_person_whom_the_manipulation_net_dislikes_is_not_raised_by_its_level():
+    fusion = Fusion(1.5)
+    now = feed(fusion, learned(0.95), 60.0)
+    assert fusion.probability(Family.MANIPULATION, now) < 0.85
 
 
 def test_a_swap_switched_on_is_seen_two_seconds_later_despite_a_bona_fide_past():

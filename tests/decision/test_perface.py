@@ -97,7 +97,7 @@ def test_suspicion_that_is_not_held_for_two_seconds_is_no_headline():
 
 
 def test_suspicion_that_is_held_but_not_raised_is_the_headline():
-    film = Film().show(10, seen(1, 0.85))
+    film = Film().show(10, seen(1, 0.95))
     headline = film.track(1).headline(MIN_COVERAGE)
     assert film.raised() == []
     assert (headline.state, headline.reasons) == (State.SUSPICIOUS, (Reason.LEARNED_SCORE,))

@@ -2,16 +2,17 @@ import pytest
 
 from guard.core.types import Cue, Family, Reason, Score
 from guard.decision.fusion import PRIOR, Fusion, probability_of
-from guard.decision.spike import CAP, DRIFT, LEARNING_S, Spike
+from guard.decision.spike import CAP, LEARNING_S, Spike
 
 pytestmark = pytest.mark.unit
 
 STEP = 0.125
+DRIFT = 1.2
 
 
 def after(*stretches: tuple[float, float]) -> Spike:
     """A spike detector that saw these (log-odds, seconds)."""
-    spike = Spike()
+    spike = Spike(DRIFT)
     for log_odds, seconds in stretches:
         for _ in range(round(seconds / STEP)):
             spike.add(log_odds, STEP)
@@ -53,7 +54,7 @@ def test_a_dip_does_not_make_the_usual_score_a_rise() -> None:
 
 
 def test_doubtful_seconds_teach_little() -> None:
-    spike = Spike()
+    spike = Spike(DRIFT)
     for _ in range(160):
         spike.add(-2.0, STEP * 0.01)
     for _ in range(16):
@@ -78,7 +79,7 @@ def test_level_and_rise_together_reach_what_the_level_alone_does_not() -> None:
     now = scored(level, 0.75, 10, 0.0)
     assert level.probability(Family.MANIPULATION, now) < 0.6
     rise = Fusion(1.5)
-    now = scored(rise, 0.75, 3, scored(rise, 0.1, 20, 0.0))
+    now = scored(rise, 0.75, 3, scored(rise, 0.05, 20, 0.0))
     assert rise.probability(Family.MANIPULATION, now) > 0.85
     reasons = {part.reason for part in rise.contributions(Family.MANIPULATION, now)}
     assert reasons == {Reason.LEARNED_SCORE, Reason.SPIKE}
