@@ -20,7 +20,7 @@ GAIN = 4.0
 """Log-odds of evidence for each log-odd beyond the drift."""
 
 CAP = 4.5
-"""Most that a rise may say: a leap of over two log-odds may raise whatever the level says."""
+"""Most that a rise may say: a leap by over one log-odd beyond the drift may raise whatever the level says."""
 
 FALL_S: Seconds = 30.0
 """Half-life with which the baseline follows a lower score: a short dip is not the face."""
